@@ -67,11 +67,16 @@ const main = async (): Promise<void> => {
 }
 
 const fail = (error: NodeJS.ErrnoException): void => {
-  const text = error.code === 'EADDRINUSE'
-    ? `the port is in use: ${error.message}; set PORT to another one, or to 0 for a free one`
-    : error instanceof SettingError ? error.message : error.stack ?? String(error)
-  process.stderr.write(`${text}\n`)
+  process.stderr.write(`${textOf(error)}\n`)
   process.exit(1)
+}
+
+const textOf = (error: NodeJS.ErrnoException): string => {
+  if (error.code === 'EADDRINUSE') return `the port is in use: ${error.message}; set PORT to another, or to 0 for any`
+  // What the plugin or the network refuses is explained by its text; only a fault of this program needs a stack.
+  const isExplained = error instanceof SettingError || error.code?.startsWith('FST_ERR_SPILLOVER_') ||
+    error.syscall !== undefined
+  return isExplained ? error.message : error.stack ?? String(error)
 }
 
 if (require.main === module) main().catch(fail)

@@ -5,9 +5,9 @@ export type Runtime = typeof RUNTIMES[number]
 
 /** One tier of an explicit plan, as the plugin's option `tiers` takes it. */
 export interface TierSetting {
-  /** Logical cpus to pin to, one actor each. */
+  /** Logical cpus, one actor each. */
   readonly cpus?: number[]
-  /** Number of actors that are pinned to no cpu. */
+  /** In place of `cpus`: a number of actors that are tied to no cpu. */
   readonly actors?: number
   /** The tier is open while more actors than this are active. */
   readonly threshold?: number
@@ -64,8 +64,8 @@ const readTiers = (text: string): TierSetting[] => {
   } catch (error) {
     throw new SettingError(`SPILLOVER_TIERS: expected JSON ${example}: ${(error as Error).message}`)
   }
-  if (!Array.isArray(value) || value.length === 0) {
-    throw new SettingError(`SPILLOVER_TIERS: expected a list with at least one tier ${example}, got ${text}`)
+  if (!Array.isArray(value) || value.length < 1 || value.length > 3) {
+    throw new SettingError(`SPILLOVER_TIERS: expected a list of 1 to 3 tiers ${example}, got ${text}`)
   }
   return value.map((tier: unknown, index) => {
     const wrong = faultOf(tier)
@@ -81,7 +81,7 @@ const faultOf = (tier: unknown): string | undefined => {
   const { actors, cpus, threshold, ...unknown } = tier as Record<string, unknown>
   const [extra] = Object.keys(unknown)
   if (extra !== undefined) return `expected only "actors", "cpus" and "threshold", not "${extra}"`
-  if (actors === undefined && cpus === undefined) return 'expected "actors" or "cpus"'
+  if ((actors === undefined) === (cpus === undefined)) return 'expected either "actors" or "cpus"'
   if (actors !== undefined && !isWhole(actors, 1)) return 'expected "actors" to be a whole number from 1'
   if (threshold !== undefined && !isWhole(threshold, 0)) return 'expected "threshold" to be a whole number from 0'
   if (cpus !== undefined && !(Array.isArray(cpus) && cpus.length > 0 && cpus.every((cpu) => isWhole(cpu, 0)))) {

@@ -142,7 +142,10 @@ const runServer = async (env: Record<string, string>) => {
 
 const wrongSettings: [Record<string, string>, RegExp][] = [
   [{ SPILLOVER_TIERS: '[{' }, /^SPILLOVER_TIERS: expected JSON such as .*\n$/],
-  [{ SPILLOVER_TIERS: '{}' }, /^SPILLOVER_TIERS: expected a list with at least one tier .*, got \{\}\n$/],
+  [{ SPILLOVER_TIERS: '{}' }, /^SPILLOVER_TIERS: expected a list of 1 to 3 tiers .*, got \{\}\n$/],
+  [{ SPILLOVER_TIERS: '[]' }, /^SPILLOVER_TIERS: expected a list of 1 to 3 tiers .*, got \[\]\n$/],
+  [{ SPILLOVER_TIERS: '[{}]' }, /^SPILLOVER_TIERS: tier 1: expected either "actors" or "cpus", got \{\}\n$/],
+  [{ SPILLOVER_TIERS: '[{"actors":1,"threshold":-1}]' }, /^SPILLOVER_TIERS: tier 1: expected "threshold" .*\n$/],
   [{ SPILLOVER_TIERS: '[{"actors":0}]' }, /^SPILLOVER_TIERS: tier 1: expected "actors" to be .*, got \{"actors":0\}\n$/],
   [{ SPILLOVER_TIERS: '[{"actors":1},{"threads":1}]' }, /^SPILLOVER_TIERS: tier 2: expected only .*"threads".*\n$/],
   [{ SPILLOVER_TIERS: '[{"cpus":[-1]}]' }, /^SPILLOVER_TIERS: tier 1: expected "cpus" .*\n$/],
