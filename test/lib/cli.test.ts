@@ -1,0 +1,113 @@
+// The command line from outside: what it prints, and how it refuses.
+import { spawnSync } from 'node:child_process'
+import path from 'node:path'
+import t from 'tap'
+import { version } from '../../package.json'
+import { openMachine } from '../fixtures/machines'
+
+const cli = path.resolve(__dirname, '../../dist/lib/cli.js')
+
+function run (...args: string[]): { status: number | null, stdout: string, stderr: string } {
+  const { FORCE_COLOR, ...env } = process.env
+  return spawnSync(process.execPath, [cli, ...args], { encoding: 'utf8', env })
+}
+
+t.test('topology --json prints schema 1', async (t) => {
+  const { root, oracle } = openMachine(t, 'vm-seed-cgroup2')
+  const { status, stdout, stderr } = run('topology', '--root', root, '--json')
+  t.equal(stderr, '')
+  t.equal(status, 0)
+  const found = JSON.parse(stdout)
+  t.equal(found.schema, 1)
+  t.equal(found.allowed, '0-7,16-23')
+  t.equal(found.quotaCpus, 6)
+  t.match(found.cgroup, { version: 2, cpuset: '0-7,16-23', quotaUs: 600000, periodUs: 100000 })
+  t.same(found.nodes, oracle.nodes)
+  t.same(found.cpus, oracle.cpus.map(({ kind, ...cpu }: any) => cpu))
+})
+
+t.test('plan --json prints tiers, reserved cpus, quota and number of actors', async (t) => {
+  const { root } = openMachine(t, 'vm-seed-cgroup2')
+  const { status, stdout } = run('plan', '--root', root, '--reserve', '0', '--json')
+  t.equal(status, 0)
+  t.same(JSON.parse(stdout), {
+    strategy: 'tiered',
+    tiers: [
+      { tier: 1, cpus: [0, 2, 4, 6], threshold: 0 },
+      { tier: 2, cpus: [16, 18], threshold: 2 }
+    ],
+    reserved: [],
+    quotaCpus: 6,
+    maxActors: 6,
+    notes: ['the quota of 6 cpus allows 6 of 16 actors']
+  })
+})
+
+t.test('plan takes --strategy, --home and --reserve', async (t) => {
+  const { root } = openMachine(t, 'vm-1s8c-nosmt')
+  const plan = (...args: string[]) => JSON.parse(run('plan', '--root', root, '--json', ...args).stdout)
+  t.same(plan('--strategy', 'even-odd').tiers.map((tier: any) => tier.cpus), [[0, 2, 4, 6], [1, 3, 5, 7]])
+  t.same(plan('--home', '3', '--reserve', '2').reserved, [0, 1])
+  t.same(plan('--reserve', 'auto').reserved, [0])
+  t.same(plan('--strategy', 'none').tiers, [{ tier: 1, cpus: [], threshold: 0, actors: 8 }])
+})
+
+t.test('the text for a person has no colour in a pipe', async (t) => {
+  const { root } = openMachine(t, 'vm-seed-cgroup2')
+  const topology = run('topology', '--root', root)
+  t.equal(topology.status, 0)
+  t.match(topology.stdout, /16 usable cpus: 0-7,16-23/)
+  t.match(topology.stdout, /not used: 8-15,24-31 \(not allowed: affinity 0-7,16-23, cpuset 0-7,16-23\)/)
+  t.match(topology.stdout, /L3 cache of cpus 0-15\n {2}core 0 +cpus 0-1 /)
+  const plan = run('plan', '--root', root)
+  t.match(plan.stdout, /tier 1 {2}3 actors, always open\n +cpus 2 4 6\n/)
+  t.match(plan.stdout, /tier 2 {2}3 actors, opens when more than 1 actor is active/)
+  t.match(plan.stdout, /note: cpus 0-1 are kept free for the event loop/)
+  t.match(plan.stdout, /usable but not used: cpus 3,5,7,17,19,21-23/)
+  t.notOk((topology.stdout + plan.stdout).includes('\u001b'))
+})
+
+t.test('this machine has a topology and a plan', async (t) => {
+  t.equal(run('topology').status, 0)
+  const { status, stdout } = run('plan', '--json')
+  t.equal(status, 0)
+  t.ok(JSON.parse(stdout).maxActors >= 1)
+})
+
+t.test('--help and --version', async (t) => {
+  for (const args of [['--help'], ['plan', '--help']]) {
+    const { status, stdout } = run(...args)
+    t.equal(status, 0)
+    t.match(stdout, /Usage: fastify-spillover <command>/)
+  }
+  t.same(run('--version').stdout, `${version}\n`)
+})
+
+t.test('bad arguments: status 1, nothing printed, one line of reason', async (t) => {
+  const empty = t.testdir({})
+  const { root } = openMachine(t, 'vm-1cpu')
+  for (const [args, reason] of [
+    [[], /expected a command \(.*\), got none/],
+    [['toplogy'], /got "toplogy"/],
+    [['constructor'], /got "constructor"/],
+    [['plan', '--fast'], /--fast/],
+    [['topology', '--strategy', 'linear'], /--strategy/],
+    [['plan', 'extra'], /extra/],
+    [['plan', '--reserve'], /--reserve/],
+    [['plan', '--reserve', '1.5'], /--reserve: expected an integer of at least 0, got "1.5"/],
+    [['plan', '--reserve=-1'], /got "-1"/],
+    [['plan', '--home', 'x'], /--home/],
+    [['plan', '--root', root, '--home', '7'], /expected one of the usable cpus 0, got 7/],
+    [['plan', '--root', root, '--strategy', 'fast'], /got "fast"/],
+    [['plan', '--root', path.join(empty, 'absent')], /there is no such folder/],
+    [['topology', '--root', empty], /no cpu in/],
+    [['topology', '--root', cli], /there is no such folder/]
+  ] as [string[], RegExp][]) {
+    const { status, stdout, stderr } = run(...args)
+    t.equal(status, 1, args.join(' '))
+    t.equal(stdout, '')
+    t.match(stderr, reason)
+    t.match(stderr, /^fastify-spillover: .*\n$/)
+    t.equal(stderr.split('\n').length, 2)
+  }
+})
