@@ -9,7 +9,7 @@ import type { FastifyErrorConstructor } from '@fastify/error'
 export const errorTable = {
   OPTION: ['option %s: expected %s, got %s', 500, TypeError],
   UNKNOWN_JOB: ['unknown job %s%s: expected one of %s', 500, TypeError],
-  JOB_MODULE: ['job module %s could not be loaded: %s', 500, Error],
+  JOB_MODULE: ['the jobs could not be loaded: %s', 500, Error],
   TOPOLOGY_ROOT: ['cannot read the machine under %s: %s', 500, Error],
   BOOT_TIMEOUT: ['actor %s did not get ready within %s ms: is a top-level await of a job module pending?', 500, Error],
   NAMESPACE_TAKEN: ['namespace %s is already registered: give each pool a namespace of its own', 500, Error],
@@ -24,7 +24,7 @@ export const errorTable = {
   ACTOR_EXIT: ['job %s: its actor (slot %s, tier %s) ended while it ran: %s', 500, Error],
   INPUT_UNCLONEABLE: ['job %s: its input cannot be sent to a worker thread: %s', 500, TypeError],
   RESULT_UNCLONEABLE: ['job %s: its result cannot be sent back: %s', 500, TypeError]
-} as const satisfies Record<string, readonly [text: string, status: number, base: ErrorConstructor | TypeErrorConstructor]>
+} as const satisfies Record<string, readonly [text: string, status: number, base: ErrorConstructor]>
 
 export type ErrorKey = keyof typeof errorTable
 
@@ -38,3 +38,91 @@ for (const [key, [text, status, base]] of Object.entries(errorTable)) {
 
 /** The error classes by key, for `instanceof`; each instance has `code`, `statusCode` and `message`. */
 export const errors: Readonly<Record<ErrorKey, SpilloverErrorConstructor>> = classes
+
+/** What travels instead of an error: structured clone alone would lose its class name, code and own properties. */
+export type WireError = { value: unknown } | {
+  name: string, message: string, stack?: string, own: Record<string, unknown>, cause?: WireError, errors?: WireError[]
+}
+
+/** Depth of `cause` and `errors` chains, and own properties of one error, that are kept; chosen: both are bounded. */
+const MAX_DEPTH = 5
+const MAX_OWN = 32
+
+/** Take apart whatever a job threw. Never throws: what cannot be read or cloned is left out or described. */
+export function encodeError (thrown: unknown, depth = 0): WireError {
+  if (!isError(thrown)) return { value: cloneable(thrown) ?? (thrown === undefined ? undefined : describe(thrown)) }
+  const own: Record<string, unknown> = Object.create(null)
+  let kept = 0
+  for (const key of attempt(() => Object.keys(thrown)) ?? []) {
+    if (key === 'cause' || key === 'errors' || key === 'stack' || key === 'message' || kept === MAX_OWN) continue
+    const value = cloneable(attempt(() => (thrown as unknown as Record<string, unknown>)[key]))
+    if (value !== undefined) {
+      own[key] = value
+      kept++
+    }
+  }
+  for (const key of ['code', 'statusCode'] as const) {
+    const value = attempt(() => (thrown as unknown as Record<string, unknown>)[key])
+    if (!(key in own) && (typeof value === 'string' || typeof value === 'number')) own[key] = value
+  }
+  const errors = attempt(() => (thrown as AggregateError).errors)
+  const cause = attempt(() => Object.hasOwn(thrown, 'cause') ? { of: thrown.cause } : undefined)
+  return {
+    name: text(attempt(() => thrown.name), 'Error'),
+    message: text(attempt(() => thrown.message), ''),
+    stack: attempt(() => typeof thrown.stack === 'string' ? thrown.stack : undefined),
+    own,
+    ...(cause !== undefined && depth < MAX_DEPTH && { cause: encodeError(cause.of, depth + 1) }),
+    ...(Array.isArray(errors) && depth < MAX_DEPTH && {
+      errors: errors.slice(0, MAX_OWN).map((error) => encodeError(error, depth + 1))
+    })
+  }
+}
+
+const builtIn = { EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError }
+
+/** Put together again what `encodeError` took apart; `callerStack` is appended to the worker's stack. */
+export function decodeError (wire: WireError, callerStack?: string): unknown {
+  if (!('own' in wire)) return wire.value
+  const error = wire.errors !== undefined
+    ? new AggregateError(wire.errors.map((part) => decodeError(part)), wire.message)
+    : new (builtIn[wire.name as keyof typeof builtIn] ?? Error)(wire.message)
+  for (const [key, value] of Object.entries(wire.own)) define(error, key, value, true)
+  if (error.name !== wire.name) define(error, 'name', wire.name, false)
+  if (wire.cause !== undefined) define(error, 'cause', decodeError(wire.cause), false)
+  const from = callerStack === undefined ? '' : `\n    at [the worker thread was called from]${callerStack}`
+  define(error, 'stack', `${wire.stack ?? `${wire.name}: ${wire.message}`}${from}`, false)
+  return error
+}
+
+/** One line about anything, whatever it does when it is looked at. */
+export function describe (thing: unknown): string {
+  return attempt(() => isError(thing) ? `${thing.name}: ${thing.message}` : String(thing)) ?? `a ${typeof thing}`
+}
+
+function isError (thing: unknown): thing is Error {
+  return attempt(() => thing instanceof Error) === true
+}
+
+function define (target: object, key: string, value: unknown, enumerable: boolean): void {
+  Object.defineProperty(target, key, { value, enumerable, writable: true, configurable: true })
+}
+
+function text (value: unknown, otherwise: string): string {
+  return typeof value === 'string' ? value : otherwise
+}
+
+function cloneable (value: unknown): unknown {
+  if (value === null || (typeof value !== 'object' && typeof value !== 'function' && typeof value !== 'symbol')) {
+    return value
+  }
+  return attempt(() => structuredClone(value))
+}
+
+function attempt<T> (read: () => T): T | undefined {
+  try {
+    return read()
+  } catch {
+    return undefined // a hostile getter or proxy: the property counts as absent
+  }
+}

@@ -1,0 +1,313 @@
+// The worker side: load the job modules, take, run, reply, park; started by piscina as one long task.
+import { performance } from 'node:perf_hooks'
+import { threadId } from 'node:worker_threads'
+import { encodeError, describe } from './errors.js'
+import { Load } from './load.js'
+import { ActorEnd, ERROR, OK, UNSENDABLE, WITH_META } from './mailbox.js'
+import { logLevels } from './jobs.js'
+import type { ActorPorts, Taken } from './mailbox.js'
+import type { ActorBoot, JobContext, JobFunction, JobLog, JobMeta } from './jobs.js'
+
+/** Longest spin for the next job; measured: it covers a reply's way to the host and back, see lib/README.md. */
+const SPIN_MS = 0.05
+/** Results older than this are rung for even while more jobs wait: the first is not held behind the others. */
+const RING_MS = 0.05
+/** Longest run of jobs without a turn of the event loop, so that timers and late errors of jobs surface; chosen. */
+const TURN_MS = 5
+
+/** Runs as an actor until told to stop. Rejects when a job module cannot be loaded. */
+export default async function actor ({ boot, ports }: { boot: ActorBoot, ports: ActorPorts }): Promise<void> {
+  const startMs = performance.now()
+  const table = await loadJobs(boot)
+  const names = [...table.keys()]
+  for (const [name, input] of Object.entries(boot.warmup)) {
+    const job = table.get(name)
+    if (job === undefined) throw new Error(`option warmup names the unknown job ${name}`)
+    await job(input, warmContext(boot))
+  }
+  const end = new ActorEnd(boot.mailbox, ports)
+  const bootMs = performance.now() - startMs
+  return await new Promise((resolve) => {
+    const actor = new Actor(boot, end, [...table.values()], resolve)
+    end.onMessage((message) => message === 0 ? actor.pump() : actor.cancel(message.id))
+    end.send({ type: 'ready', names, threadId, bootMs })
+    setImmediate(() => actor.pump())
+  })
+}
+
+class Actor {
+  readonly #boot: ActorBoot
+  readonly #end: ActorEnd
+  readonly #jobs: readonly JobFunction[]
+  readonly #load: Load
+  readonly #finish: () => void
+  /** what to add to this thread's clock to have the host's */
+  readonly #clockMs: number
+  readonly #pending = new Map<number, Context>()
+  readonly #hasWork = (): boolean => (this.#end.hasRequest && this.#mayTake()) || this.#end.mustStop
+  #unrungSinceMs = 0
+  #isTurned = false
+  #isScheduled = false
+  #isDone = false
+  #spinHits = 1
+  #spinSkips = 0
+  #baseline: number
+
+  constructor (boot: ActorBoot, end: ActorEnd, jobs: readonly JobFunction[], finish: () => void) {
+    this.#boot = boot
+    this.#end = end
+    this.#jobs = jobs
+    this.#finish = finish
+    this.#load = new Load(boot.load)
+    const [hostClock, hostMs] = boot.clock
+    this.#clockMs = Number(process.hrtime.bigint() - hostClock) / 1e6 + hostMs - performance.now()
+    this.#baseline = baselinePorts
+  }
+
+  /** The state machine: take and run until there is nothing to take, then wait in the way that fits. */
+  pump (): void {
+    this.#isScheduled = false
+    if (this.#isDone) return
+    const end = this.#end
+    end.awake()
+    let nowMs = performance.now()
+    const turnAtMs = nowMs + TURN_MS
+    for (;;) {
+      if (end.mustStop) return this.#stop()
+      const taken = this.#pending.size < this.#boot.asyncPerActor && this.#mayTake() ? end.take() : undefined
+      if (taken !== undefined) {
+        this.#isTurned = false
+        nowMs = this.#run(taken, nowMs)
+        if (nowMs >= turnAtMs) {
+          this.#ring()
+          return this.#schedule()
+        }
+        continue
+      }
+      this.#ring()
+      if (this.#pending.size >= this.#boot.asyncPerActor) return // a settled job pumps again
+      if (this.#pending.size === 0 && this.#spin()) {
+        nowMs = performance.now()
+        continue
+      }
+      if (this.#pending.size === 0 && this.#load.backlog === 0) {
+        this.#load.leave(this.#boot.slot)
+        if (this.#hasWork()) continue
+      }
+      // one turn of the event loop first: microtasks, timers and output of the last job
+      if (!this.#isTurned) {
+        this.#isTurned = true
+        return this.#schedule()
+      }
+      if (this.#pending.size > 0 || !this.#mayBlock()) {
+        if (end.waitInLoop(this.#hasWork)) return
+      } else {
+        end.park(this.#hasWork)
+      }
+      nowMs = performance.now()
+    }
+  }
+
+  cancel (id: number): void {
+    this.#pending.get(id)?.abort()
+  }
+
+  /** The gate: an actor of a closed tier takes nothing; nor does one that was told to halt. */
+  #mayTake (): boolean {
+    return this.#isGateOpen() && !this.#end.mustHalt
+  }
+
+  #isGateOpen (): boolean {
+    return this.#boot.tier <= this.#load.openTier
+  }
+
+  /** Runs one job up to its first await; returns the time after it. */
+  #run (taken: Taken, nowMs: number): number {
+    const { id } = taken
+    this.#load.enter(this.#boot.slot)
+    this.#end.started(id, nowMs + this.#clockMs)
+    let input = taken.value
+    let meta: JobMeta = {}
+    if (taken.error === undefined && (taken.meta & WITH_META) !== 0) {
+      ({ input, meta } = taken.value as { input: unknown, meta: JobMeta })
+    }
+    const context = new Context(id, this.#boot, this.#end, meta, nowMs)
+    try {
+      if (taken.error !== undefined) throw taken.error
+      const result = this.#jobs[taken.meta & (WITH_META - 1)]!(input, context)
+      if (isThenable(result)) {
+        this.#pending.set(id, context)
+        result.then(
+          (value) => this.#settle(id, nowMs, OK, value),
+          (error: unknown) => this.#settle(id, nowMs, ERROR, encodeError(error)))
+        return performance.now()
+      }
+      return this.#reply(id, nowMs, OK, result)
+    } catch (error) {
+      return this.#reply(id, nowMs, ERROR, encodeError(error))
+    }
+  }
+
+  #settle (id: number, startedMs: number, status: number, value: unknown): void {
+    if (!this.#pending.delete(id)) return
+    this.#reply(id, startedMs, status, value)
+    this.#ring()
+    this.#schedule()
+  }
+
+  #reply (id: number, startedMs: number, status: number, value: unknown): number {
+    const nowMs = performance.now()
+    const runUs = Math.min(0x7fffffff, Math.round((nowMs - startedMs) * 1000))
+    try {
+      this.#end.reply(id, runUs, status, value)
+    } catch (error) {
+      this.#end.reply(id, runUs, UNSENDABLE, describe(error))
+    }
+    if (this.#boot.metric === 'running' && this.#pending.size === 0) this.#load.leave(this.#boot.slot)
+    if (this.#unrungSinceMs === 0) this.#unrungSinceMs = nowMs
+    if (nowMs - startedMs > RING_MS || nowMs - this.#unrungSinceMs > RING_MS) this.#ring()
+    return nowMs
+  }
+
+  #ring (): void {
+    if (this.#unrungSinceMs === 0) return
+    this.#unrungSinceMs = 0
+    this.#end.ring()
+  }
+
+  /** Look for a job for a moment where that has paid lately: an exponential hit rate, tried every 32nd time if low. */
+  #spin (): boolean {
+    if (!this.#boot.maySpin || this.#isTurned) return false
+    if (this.#spinHits < 0.3 && ++this.#spinSkips % 32 !== 0) return false
+    const untilMs = performance.now() + SPIN_MS
+    let isHit = false
+    do isHit = this.#hasWork()
+    while (!isHit && performance.now() < untilMs)
+    this.#spinHits += ((isHit ? 1 : 0) - this.#spinHits) / 8
+    return isHit
+  }
+
+  /** Sleep in the kernel only where nothing of the user's module needs the event loop. */
+  #mayBlock (): boolean {
+    if (process.stdout.writableLength > 0 || process.stderr.writableLength > 0) return false
+    if (this.#boot.blockWhenIdle !== 'auto') return this.#boot.blockWhenIdle
+    return process.getActiveResourcesInfo().length <= this.#baseline
+  }
+
+  #schedule (): void {
+    if (this.#isScheduled) return
+    this.#isScheduled = true
+    setImmediate(() => this.pump())
+  }
+
+  #stop (): void {
+    this.#ring()
+    if (this.#pending.size > 0) return // the last of them pumps again
+    this.#isDone = true
+    this.#load.leave(this.#boot.slot)
+    this.#end.close()
+    this.#finish()
+  }
+}
+
+class Context implements JobContext {
+  readonly #id: number
+  readonly #boot: ActorBoot
+  readonly #end: ActorEnd
+  readonly #meta: JobMeta
+  readonly #startedMs: number
+  #controller: AbortController | undefined
+  #log: JobLog | undefined
+
+  constructor (id: number, boot: ActorBoot, end: ActorEnd, meta: JobMeta, startedMs: number) {
+    this.#id = id
+    this.#boot = boot
+    this.#end = end
+    this.#meta = meta
+    this.#startedMs = startedMs
+  }
+
+  get cancelled (): boolean { return this.#end.isCancelled(this.#id) }
+
+  get signal (): AbortSignal {
+    this.#controller ??= new AbortController()
+    if (this.cancelled) this.abort()
+    return this.#controller.signal
+  }
+
+  throwIfCancelled (): void {
+    if (this.cancelled) this.signal.throwIfAborted()
+  }
+
+  get deadline (): number | undefined {
+    const timeoutMs = this.#meta.timeoutMs ?? this.#boot.timeoutMs
+    return timeoutMs === 0 ? undefined : performance.timeOrigin + this.#startedMs + timeoutMs
+  }
+
+  get requestId (): string | undefined { return this.#meta.requestId }
+  get tier (): number { return this.#boot.tier }
+  get cpu (): number | null { return this.#boot.cpu }
+
+  get log (): JobLog {
+    this.#log ??= Object.fromEntries(logLevels.map((name, index) => [name, (first: unknown, second?: unknown) => {
+      const args = [first, second].filter((part) => part !== undefined)
+        .map((part) => part instanceof Error ? { err: encodeError(part) } : part)
+      const message = { type: 'log', id: this.#id, level: index, args } as const
+      try {
+        this.#end.send(message)
+      } catch (error) {
+        this.#end.send({ ...message, args: [`${describe(second ?? first)} (not cloneable: ${describe(error)})`] })
+      }
+    }])) as JobLog
+    return this.#log
+  }
+
+  abort (): void {
+    this.#controller?.abort()
+  }
+}
+
+/** Event-loop handles of an actor that idles: the ports of piscina and of the mailbox. */
+let baselinePorts = 0
+
+async function loadJobs (boot: ActorBoot): Promise<Map<string, JobFunction>> {
+  // the mailbox port begins to listen after this, so it is counted here
+  baselinePorts = process.getActiveResourcesInfo().length + 1
+  const found = new Map<string, JobFunction>()
+  for (const { prefix, href } of boot.modules) {
+    let exported: Record<string, unknown>
+    try {
+      exported = await import(href)
+    } catch (error) {
+      throw new Error(`job module ${href}: ${describe(error)}`)
+    }
+    // a CommonJS module gives its exports as `default`, and by name only where the names can be seen
+    const { default: whole } = exported
+    if (whole !== null && typeof whole === 'object') exported = { ...whole, ...exported }
+    for (const name of Object.keys(exported)) {
+      const job = exported[name]
+      if (typeof job !== 'function' || name === 'default' || name === 'module.exports') continue
+      found.set(prefix === '' ? name : `${prefix}.${name}`, job as JobFunction)
+    }
+  }
+  const names = boot.names ?? [...found.keys()].sort()
+  return new Map(names.map((name) => {
+    const job = found.get(name)
+    if (job === undefined) throw new Error(`job ${name} was there when the pool started and is missing now`)
+    return [name, job]
+  }))
+}
+
+function warmContext (boot: ActorBoot): JobContext {
+  const signal = new AbortController().signal
+  const log = Object.fromEntries(logLevels.map((level) => [level, () => {}])) as unknown as JobLog
+  const { tier, cpu } = boot
+  return {
+    cancelled: false, signal, throwIfCancelled: () => {}, deadline: undefined, requestId: undefined, log, tier, cpu
+  }
+}
+
+function isThenable (value: unknown): value is PromiseLike<unknown> {
+  return value !== null && (typeof value === 'object' || typeof value === 'function') &&
+    typeof (value as { then?: unknown }).then === 'function'
+}

@@ -1,0 +1,86 @@
+// Decides which tiers are open: the whole spill policy, pure; time comes in as nowMs.
+import type { TierId } from './tiers.js'
+
+/** What the gate needs to know of a tier. */
+export interface GateTier {
+  readonly tier: TierId
+  /** the tier opens when more actors than this are active */
+  readonly threshold: number
+  /** slots in this tier */
+  readonly size: number
+}
+
+/** Why a tier is open or closed, for health. */
+export type GateReason = 'always open' | 'active over threshold' | 'backlog' | 'closing' | 'below threshold'
+
+/** State of the gate after an update. */
+export interface GateView {
+  /** highest open tier */
+  readonly openTier: TierId
+  /** when an open tier will close if nothing changes, in the caller's clock; Infinity if none is closing */
+  readonly closesAtMs: number
+}
+
+/**
+ * The gate. The lowest tier is always open. Another opens when all below it are open and either more actors are
+ * active than its threshold or more jobs wait than the lower tiers have slots; it closes, highest first, when
+ * neither has held for `closeDelayMs`.
+ */
+export class Gate {
+  readonly #tiers: readonly GateTier[]
+  readonly #closeDelayMs: number
+  readonly #lower: number[] = []
+  readonly #reasons: GateReason[]
+  #open = 1
+  #closesAtMs = Infinity
+
+  constructor (tiers: readonly GateTier[], closeDelayMs: number) {
+    this.#tiers = tiers
+    this.#closeDelayMs = closeDelayMs
+    let lower = 0
+    for (const { size } of tiers) {
+      this.#lower.push(lower)
+      lower += size
+    }
+    this.#reasons = tiers.map((_, index) => index === 0 ? 'always open' : 'below threshold')
+  }
+
+  get openTier (): TierId { return this.#tiers[this.#open - 1]!.tier }
+  get closesAtMs (): number { return this.#closesAtMs }
+
+  /** Threshold of the next tier that would open, or Infinity when all are open. */
+  get nextThreshold (): number { return this.#tiers[this.#open]?.threshold ?? Infinity }
+  get nextTier (): TierId | undefined { return this.#tiers[this.#open]?.tier }
+
+  reason (tier: TierId): GateReason {
+    return this.#reasons[this.#tiers.findIndex((entry) => entry.tier === tier)] ?? 'below threshold'
+  }
+
+  /** Look at the load. Returns true when the set of open tiers changed. */
+  update (active: number, backlog: number, nowMs: number): boolean {
+    const before = this.#open
+    while (this.#open < this.#tiers.length && this.#wanted(this.#open, active, backlog)) this.#open++
+    if (this.#open > 1 && !this.#wanted(this.#open - 1, active, backlog)) {
+      if (this.#closesAtMs === Infinity) {
+        this.#closesAtMs = nowMs + this.#closeDelayMs
+        this.#reasons[this.#open - 1] = 'closing'
+      }
+      if (nowMs >= this.#closesAtMs) {
+        do this.#reasons[--this.#open] = 'below threshold'
+        while (this.#open > 1 && !this.#wanted(this.#open - 1, active, backlog))
+        this.#closesAtMs = Infinity
+      }
+    } else {
+      this.#closesAtMs = Infinity
+    }
+    return this.#open !== before
+  }
+
+  #wanted (index: number, active: number, backlog: number): boolean {
+    const reason = active > this.#tiers[index]!.threshold
+      ? 'active over threshold'
+      : backlog > this.#lower[index]! ? 'backlog' : undefined
+    if (reason !== undefined) this.#reasons[index] = reason
+    return reason !== undefined
+  }
+}

@@ -1,0 +1,25 @@
+// The assembly of the scheduler's floors, and its public names.
+import { makePlan } from './tiers.js'
+import { detectTopology, formatCpuList, readTopology } from './topology.js'
+import { checkOptions } from './options.js'
+import { Scheduler } from './scheduler.js'
+import type { Options } from './options.js'
+
+/**
+ * A tiered pool for the machine it runs on, without Fastify. Options are checked here: a wrong one rejects with
+ * `FST_ERR_SPILLOVER_OPTION`. Call `ready()` before the first `offload()`, and `close()` at the end.
+ */
+export function createScheduler (options: Options): Scheduler {
+  const checked = checkOptions(options)
+  return new Scheduler(makePlan(readTopology(), checked), checked)
+}
+
+export { errors, errorTable } from './errors.js'
+export { optionTable } from './options.js'
+export { channels } from './trace.js'
+export { makePlan, detectTopology, formatCpuList, readTopology, Scheduler }
+export type { Options }
+export type * from './jobs.js'
+export type { OffloadOptions, Snapshot, TierSnapshot, ActorSnapshot } from './scheduler.js'
+export type { Plan, PlanOptions, Slot, Strategy, TierPlan, ExplicitTier } from './tiers.js'
+export type { Topology } from './topology.js'

@@ -1,0 +1,86 @@
+// What a job is: the function's context, the registry of names, and the messages of the control port.
+
+/** What a job function is given beside its input. */
+export interface JobContext {
+  /** true from the moment the caller cancelled, its timeout passed or the pool is closing: also in a synchronous loop */
+  readonly cancelled: boolean
+  /** fires when `cancelled` becomes true and the worker's event loop turns */
+  readonly signal: AbortSignal
+  /** throws the signal's reason if cancelled */
+  throwIfCancelled (): void
+  /** epoch milliseconds at which the job's `timeoutMs` will have passed; undefined without one */
+  readonly deadline: number | undefined
+  /** records reach the logger given with the call (in Fastify: the request's) */
+  readonly log: JobLog
+  /** id of the request that offloaded the job, if one did */
+  readonly requestId: string | undefined
+  readonly tier: number
+  /** the logical processor this actor is planned on; null if it has none */
+  readonly cpu: number | null
+}
+
+/** pino's calling forms. */
+export type LogMethod = (first: unknown, second?: unknown) => void
+export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const
+export type JobLog = Record<typeof logLevels[number], LogMethod>
+
+/** A job: any exported function of a job module. */
+export type JobFunction = (input: any, ctx: JobContext) => unknown
+
+/** What the functions of a module mean as jobs: `JobsOf<typeof import('./jobs.js')>`. */
+export type JobsOf<Module> = {
+  [Name in keyof Module as Module[Name] extends JobFunction ? Name & string : never]:
+  Module[Name] extends (...args: infer Args) => infer Result
+    ? { input: Args extends [] ? undefined : Args[0], result: Awaited<Result> }
+    : never
+}
+
+/** Augment this interface to have names, inputs and results checked: `interface SpilloverJobs extends JobsOf<…> {}`. */
+// eslint-disable-next-line @typescript-eslint/no-empty-object-type
+export interface SpilloverJobs {}
+
+export type JobName = keyof SpilloverJobs extends never ? string : keyof SpilloverJobs & string
+export type JobInput<Name> =
+  Name extends keyof SpilloverJobs ? SpilloverJobs[Name] extends { input: infer Input } ? Input : unknown : any
+export type JobResult<Name> =
+  Name extends keyof SpilloverJobs ? SpilloverJobs[Name] extends { result: infer Result } ? Result : unknown : any
+
+/** One job module as the actor imports it: names become `prefix + '.' + export`, or the export where prefix is ''. */
+export interface JobModule { readonly prefix: string, readonly href: string }
+
+/** What an actor is started with; sent once. */
+export interface ActorBoot {
+  readonly slot: number
+  readonly tier: number
+  readonly cpu: number | null
+  readonly modules: readonly JobModule[]
+  /** names in table order as the first actor reported them; null for the first actor */
+  readonly names: readonly string[] | null
+  readonly warmup: Readonly<Record<string, unknown>>
+  readonly metric: 'demand' | 'running'
+  readonly asyncPerActor: number
+  readonly blockWhenIdle: boolean | 'auto'
+  readonly maySpin: boolean
+  readonly timeoutMs: number
+  readonly load: SharedArrayBuffer
+  readonly mailbox: SharedArrayBuffer
+  /** `[process.hrtime.bigint(), performance.now()]` of the host at one moment: makes one clock of two */
+  readonly clock: readonly [bigint, number]
+}
+
+/** Options of one call that the actor must know; sent only where there are some. */
+export interface JobMeta { readonly timeoutMs?: number, readonly requestId?: string }
+
+/** Actor to host, beside the rings. `0` is the bell: there are replies. */
+export type FromActor = 0 |
+  { readonly type: 'ready', readonly names: readonly string[], readonly threadId: number, readonly bootMs: number } |
+  { readonly type: 'log', readonly id: number, readonly level: number, readonly args: readonly unknown[] }
+
+/** Host to actor, beside the rings. `0` wakes an actor that waits in its event loop. */
+export type ToActor = 0 | { readonly type: 'cancel', readonly id: number }
+
+/** Where a job goes when no open actor can take it in time; nothing implements it on one machine. */
+export interface Overflow {
+  /** Decide, without I/O, whether this job can be taken elsewhere, and take it: undefined is no. */
+  take (job: string, input: unknown): Promise<unknown> | undefined
+}

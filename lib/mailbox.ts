@@ -1,0 +1,346 @@
+// A mailbox: the border between the host and one actor; lib/README.md, "Mailbox". Each end belongs to one thread.
+import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads'
+import type { MessagePort } from 'node:worker_threads'
+import { RING_BYTES, Ring } from './ring.js'
+import type { RingRecord } from './ring.js'
+import type { FromActor, ToActor } from './jobs.js'
+
+/** Control words, each on its own 128 bytes; a ring's tail follows its head. */
+const REQUEST_HEAD = 0
+const REPLY_HEAD = 64
+const STATE = 128
+const BELL = 160
+const COMMAND = 192
+const CONTROL_WORDS = 224
+
+/** Most jobs in one mailbox; the low bits of an id are the place. */
+export const PLACES = 512
+const CANCEL_OFFSET = CONTROL_WORDS * 4
+const STARTED_OFFSET = CANCEL_OFFSET + PLACES * 4
+const REQUEST_OFFSET = STARTED_OFFSET + PLACES * 8
+const REPLY_OFFSET = REQUEST_OFFSET + RING_BYTES
+/** Room for one record without payload for every place, so that a reply never waits for the host. */
+const REPLY_SPARE = PLACES * 16 + 64
+
+/** Values of STATE. RUN: looks at its ring by itself. PARK: asleep on STATE. LOOP: in its event loop. */
+const RUN = 0
+const PARK = 1
+const LOOP = 2
+const WAKING = 3
+/** Bits of COMMAND. HALT: take no more. STOP: take no more and return when nothing is pending. */
+const HALT = 1
+const STOP = 2
+
+/** Reply status. */
+export const OK = 0
+export const ERROR = 1
+export const UNSENDABLE = 2
+
+/** Flag in a request's meta word: the value is `{ input, meta }`. */
+export const WITH_META = 1 << 20
+
+/** What an actor is given of its mailbox: transfer both ports. */
+export interface ActorPorts { readonly bell: MessagePort, readonly values: MessagePort }
+
+class Words {
+  readonly control: Int32Array
+  readonly cancelled: Int32Array
+  readonly startedAtMs: Float64Array
+  readonly requests: Ring
+  readonly replies: Ring
+
+  constructor (readonly buffer: SharedArrayBuffer) {
+    this.control = new Int32Array(buffer, 0, CONTROL_WORDS)
+    this.cancelled = new Int32Array(buffer, CANCEL_OFFSET, PLACES)
+    this.startedAtMs = new Float64Array(buffer, STARTED_OFFSET, PLACES)
+    this.requests = new Ring(buffer, REQUEST_OFFSET, this.control, REQUEST_HEAD, 0)
+    this.replies = new Ring(buffer, REPLY_OFFSET, this.control, REPLY_HEAD, REPLY_SPARE)
+  }
+}
+
+/** A job in a mailbox as the host keeps it. */
+interface Entry<T> { readonly job: T, readonly id: number, readonly position: number, readonly movable: boolean }
+
+/** What the host learns from one reply; `error` is set where the value could not be read. */
+export interface Reply<T> {
+  job: T
+  status: number
+  value: unknown
+  startedAtMs: number
+  runMs: number
+  error: unknown
+}
+
+/** The host's end: the one writer of requests and reader of replies. Main thread only. */
+export class HostEnd<T> {
+  readonly #words = new Words(new SharedArrayBuffer(REPLY_OFFSET + RING_BYTES))
+  readonly #bell: MessagePort
+  readonly #values: MessagePort
+  readonly #entries: (Entry<T> | undefined)[] = new Array(PLACES)
+  /** free places, first freed first used: an id is not soon seen again */
+  readonly #free: number[] = Array.from({ length: PLACES }, (_, place) => place)
+  #freeHead = 0
+  #generation = 1
+  #depth = 0
+  #transfer: readonly unknown[] | undefined
+  readonly ports: ActorPorts
+  readonly #post = (value: unknown): void => this.#values.postMessage(value, this.#transfer as never)
+  readonly #fetch = (): unknown => fetchFrom(this.#values)
+
+  constructor (onMessage: (message: FromActor) => void) {
+    const bell = new MessageChannel()
+    const values = new MessageChannel()
+    this.#bell = bell.port1
+    this.#values = values.port1
+    this.ports = { bell: bell.port2, values: values.port2 }
+    this.#bell.on('message', onMessage)
+    this.#bell.on('messageerror', (error) => onMessage({ type: 'log', id: -1, level: 40, args: [error] }))
+    this.#bell.unref()
+  }
+
+  get buffer (): SharedArrayBuffer { return this.#words.buffer }
+  /** Jobs in this mailbox, the running one and those not yet seen as settled included. */
+  get depth (): number { return this.#depth }
+  get hasRoom (): boolean { return this.#depth < PLACES }
+
+  /**
+   * Give a job; returns its id in this mailbox, or 0 when there is no room. Throws what structured clone throws; then nothing was given.
+   * `transfer` detaches: such a job goes by port. `takeBackMany` passes over a job that is not `movable`.
+   */
+  give (job: T, meta: number, value: unknown, transfer: readonly unknown[] | undefined, movable: boolean): number {
+    if (this.#depth === PLACES) return 0
+    const place = this.#free[this.#freeHead]!
+    const id = (this.#generation << 9) | place
+    this.#words.startedAtMs[place] = 0
+    this.#transfer = transfer
+    const position = this.#words.requests.write(id, meta, 0, value, this.#post, transfer !== undefined)
+    this.#transfer = undefined
+    if (position === undefined) return 0
+    this.#freeHead = (this.#freeHead + 1) % PLACES
+    this.#generation = this.#generation === 0x3fffff ? 1 : this.#generation + 1
+    this.#entries[place] = { job, id, position, movable }
+    this.#depth++
+    this.wake()
+    return id
+  }
+
+  /** Wake the actor if it sleeps or waits in its event loop; called after everything it should see. */
+  wake (): void {
+    const { control } = this.#words
+    const state = Atomics.load(control, STATE)
+    if (state === PARK) {
+      if (Atomics.compareExchange(control, STATE, PARK, WAKING) === PARK) Atomics.notify(control, STATE, 1)
+    } else if (state === LOOP) {
+      if (Atomics.compareExchange(control, STATE, LOOP, WAKING) === LOOP) this.#bell.postMessage(0 satisfies ToActor)
+    }
+  }
+
+  /** Take one job back: true when the actor had not claimed it; then it is out of the mailbox. */
+  takeBack (id: number): boolean {
+    const entry = this.#entryOf(id)
+    return entry !== undefined && this.#takeBack(entry)
+  }
+
+  /**
+   * Take back up to `limit` jobs that the actor has not claimed, the last given first; returned in the order given.
+   * `all`: those that are not movable too.
+   */
+  takeBackMany (limit: number, all = false): T[] {
+    const taken: T[] = []
+    if (this.#depth === 0) return taken
+    const entries = this.#entries.filter((entry) => entry !== undefined && (all || entry.movable)) as Entry<T>[]
+    entries.sort((one, other) => (other.position - one.position) | 0)
+    for (const entry of entries) {
+      if (taken.length === limit || !this.#takeBack(entry)) break
+      taken.unshift(entry.job)
+    }
+    return taken
+  }
+
+  /** Jobs still in the mailbox; after a death those that were claimed. */
+  * jobs (): Generator<T> {
+    for (const entry of this.#entries) if (entry !== undefined) yield entry.job
+  }
+
+  /** Forget what is left after a death. */
+  clear (): void {
+    for (const entry of this.#entries) if (entry !== undefined) this.#release(entry)
+  }
+
+  /** When the job began to run, in the host's `performance.now()`; 0 if it did not yet. */
+  startedAtMs (id: number): number {
+    return this.#entryOf(id) === undefined ? 0 : this.#words.startedAtMs[id & (PLACES - 1)]!
+  }
+
+  /** Set the cancel flag of a job that runs, and tell the actor's event loop. */
+  cancel (id: number): void {
+    if (this.#entryOf(id) === undefined) return
+    Atomics.store(this.#words.cancelled, id & (PLACES - 1), id)
+    this.#bell.postMessage({ type: 'cancel', id } satisfies ToActor)
+  }
+
+  /** The job an id of a log message belongs to, if it is still here. */
+  jobOf (id: number): T | undefined {
+    return this.#entryOf(id)?.job
+  }
+
+  /** Read every reply there is; `onReply`'s object is its own. Returns how many. */
+  drain (onReply: (reply: Reply<T>) => void): number {
+    let count = 0
+    for (;;) {
+      const record = this.#words.replies.next()
+      if (record === undefined) return count
+      count++
+      const { id, meta, word } = record
+      const entry = this.#entries[id & (PLACES - 1)]
+      let value: unknown
+      let error: unknown
+      let status = word & 15
+      try {
+        value = this.#words.replies.read(record, this.#fetch)
+      } catch (cause) {
+        status = UNSENDABLE
+        error = cause
+      }
+      if (entry?.id !== id) continue
+      const startedAtMs = this.#words.startedAtMs[id & (PLACES - 1)]!
+      this.#release(entry)
+      onReply({ job: entry.job, status, value, startedAtMs, runMs: meta / 1000, error })
+    }
+  }
+
+  get hasReply (): boolean { return this.#words.replies.hasRecord }
+
+  /** Ask for the bell; look again after it, since a reply may have come before. */
+  arm (): void { Atomics.store(this.#words.control, BELL, 1) }
+  disarm (): void { Atomics.store(this.#words.control, BELL, 0) }
+
+  /** The actor shall take no more jobs. */
+  halt (): void { Atomics.or(this.#words.control, COMMAND, HALT) }
+  /** The actor may take jobs again. */
+  unhalt (): void {
+    Atomics.and(this.#words.control, COMMAND, ~HALT)
+    this.wake()
+  }
+
+  /** The actor shall return when what it runs has ended. */
+  stop (): void {
+    Atomics.or(this.#words.control, COMMAND, STOP)
+    this.wake()
+  }
+
+  close (): void {
+    this.#bell.close()
+    this.#values.close()
+  }
+
+  #entryOf (id: number): Entry<T> | undefined {
+    const entry = this.#entries[id & (PLACES - 1)]
+    return entry?.id === id ? entry : undefined
+  }
+
+  #takeBack (entry: Entry<T>): boolean {
+    if (!this.#words.requests.revoke(entry.position)) return false
+    this.#release(entry)
+    return true
+  }
+
+  #release (entry: Entry<T>): void {
+    const place = entry.id & (PLACES - 1)
+    this.#entries[place] = undefined
+    this.#free[(this.#freeHead + PLACES - this.#depth) % PLACES] = place
+    this.#depth--
+  }
+}
+
+/** A job as the actor takes it; `error` is set where its input could not be read. */
+export interface Taken { readonly id: number, readonly meta: number, readonly value: unknown, readonly error: unknown }
+
+/** The actor's end: the one reader of requests and writer of replies. Worker thread only. */
+export class ActorEnd {
+  readonly #words: Words
+  readonly #bell: MessagePort
+  readonly #values: MessagePort
+  readonly #post = (value: unknown): void => this.#values.postMessage(value)
+  readonly #fetch = (): unknown => fetchFrom(this.#values)
+
+  constructor (buffer: SharedArrayBuffer, ports: ActorPorts) {
+    this.#words = new Words(buffer)
+    this.#bell = ports.bell
+    this.#values = ports.values
+  }
+
+  onMessage (listener: (message: ToActor) => void): void { this.#bell.on('message', listener) }
+  send (message: FromActor): void { this.#bell.postMessage(message) }
+
+  /** Is there a record to look at? A revoked one counts. */
+  get hasRequest (): boolean { return this.#words.requests.hasRecord }
+  get mustHalt (): boolean { return Atomics.load(this.#words.control, COMMAND) !== 0 }
+  get mustStop (): boolean { return (Atomics.load(this.#words.control, COMMAND) & STOP) !== 0 }
+
+  /** Claim the next job that was not taken back. */
+  take (): Taken | undefined {
+    const { requests } = this.#words
+    let record: RingRecord | undefined
+    while ((record = requests.next()) !== undefined) {
+      if (!requests.claim(record)) {
+        requests.skip(record, this.#fetch)
+        continue
+      }
+      const { id, meta } = record
+      try {
+        return { id, meta, value: requests.read(record, this.#fetch), error: undefined }
+      } catch (error) {
+        return { id, meta, value: undefined, error: error ?? new Error('unreadable input') }
+      }
+    }
+    return undefined
+  }
+
+  started (id: number, nowMs: number): void { this.#words.startedAtMs[id & (PLACES - 1)] = nowMs }
+
+  isCancelled (id: number): boolean {
+    return Atomics.load(this.#words.cancelled, id & (PLACES - 1)) === id
+  }
+
+  /** Write a reply. Throws what structured clone throws; then nothing was written. */
+  reply (id: number, runUs: number, status: number, value: unknown): void {
+    this.#words.replies.write(id, runUs, status, value, this.#post, false)
+  }
+
+  /** Ring the bell if the host asked for it. */
+  ring (): void {
+    if (Atomics.load(this.#words.control, BELL) === 1 && Atomics.exchange(this.#words.control, BELL, 0) === 1) {
+      this.#bell.postMessage(0 satisfies FromActor)
+    }
+  }
+
+  /** Sleep until the host wakes this actor, unless `hasWork` says there is something; uses no CPU. */
+  park (hasWork: () => boolean): void {
+    const { control } = this.#words
+    Atomics.store(control, STATE, PARK)
+    if (!hasWork()) Atomics.wait(control, STATE, PARK)
+    Atomics.store(control, STATE, RUN)
+  }
+
+  /** Wait in the event loop: the host will send `0`. False: there is work already. */
+  waitInLoop (hasWork: () => boolean): boolean {
+    const { control } = this.#words
+    Atomics.store(control, STATE, LOOP)
+    return !hasWork() || Atomics.compareExchange(control, STATE, LOOP, RUN) !== LOOP
+  }
+
+  /** Call before taking after a wait in the event loop. */
+  awake (): void { Atomics.store(this.#words.control, STATE, RUN) }
+
+  close (): void {
+    this.#bell.close()
+    this.#values.close()
+  }
+}
+
+function fetchFrom (port: MessagePort): unknown {
+  const received = receiveMessageOnPort(port)
+  if (received === undefined) throw new Error('the value of a record is missing on the port')
+  return received.message
+}

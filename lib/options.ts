@@ -1,0 +1,195 @@
+// Every option: one table of default and check; checked once, at boot.
+import { statSync } from 'node:fs'
+import { isAbsolute, resolve } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { inspect } from 'node:util'
+import { errors } from './errors.js'
+import type { JobModule, Overflow } from './jobs.js'
+import type { ExplicitTier, Strategy } from './tiers.js'
+
+/** Options of a pool. Times are milliseconds; 0 switches a limit off unless said otherwise. */
+export interface Options {
+  /** module of jobs (path, `file:` URL or URL object), or `{ prefix: module }` for several: names are `prefix.export` */
+  jobs: string | URL | Record<string, string | URL>
+  /** how the machine's CPUs become tiers @default 'tiered' */
+  strategy?: Strategy
+  /** an explicit plan instead: 1 to 3 tiers of `cpus` or a number of `actors`, each with a `threshold` if given */
+  tiers?: readonly ExplicitTier[]
+  /** active actors above which tiers 1, 2, 3 open @default by the general rule */
+  thresholds?: readonly number[]
+  /** cores kept free for the event loop; 'auto' is 1 where tier 1 has 4 cores or more @default 'auto' */
+  reserve?: number | 'auto'
+  /** a CPU of the home L3 domain @default the lowest allowed */
+  home?: number
+  /** most actors, at least 1 @default as many as the plan has */
+  maxActors?: number
+  /** what counts as active: actors with unfinished jobs, or only while they run one @default 'demand' */
+  metric?: 'demand' | 'running'
+  /** pin actors to their CPU; 'auto' pins where it helps @default 'auto' */
+  pin?: boolean | 'auto'
+  /** how long a tier stays open after the load fell below its threshold @default 100 */
+  closeDelayMs?: number
+  /** idle time after which an actor of tier 2 or 3 ends its thread @default 30000 */
+  retireMs?: number
+  /** priority below the event loop's, 0 to 19: for all tiers, or one each @default 10 */
+  nice?: number | readonly number[]
+  /** jobs that may wait when every open actor is busy, at least 0 @default 10000 */
+  maxQueued?: number
+  /** refuse at the door when the wait is estimated to be longer @default 10000 */
+  maxQueueWaitMs?: number
+  /** a job of a lower priority is overtaken only by jobs accepted up to this much later, a level @default 1000 */
+  ageMs?: number
+  /** longest run of a job @default 30000 */
+  timeoutMs?: number
+  /** longest wait of a job before its run @default 0 */
+  queueTimeoutMs?: number
+  /** time a cancelled job has to end by itself before its thread is killed @default 100 */
+  graceMs?: number
+  /** time that close() gives the accepted jobs @default 10000 */
+  drainMs?: number
+  /** time an actor has to load the job modules, at least 1 @default 9000 */
+  bootTimeoutMs?: number
+  /** deaths of one slot within `withinMs` above which it has failed and is tried again only after `withinMs` @default 5 */
+  maxRestarts?: number
+  /** window of `maxRestarts`, at least 1 @default 30000 */
+  withinMs?: number
+  /** pause before the second restart in the window; doubles @default 50 */
+  backoffMs?: number
+  /** async jobs one actor may have pending at once, at least 1 @default 1 */
+  asyncPerActor?: number
+  /** may an idle actor block its event loop; 'auto': only if the job modules keep no timer or socket @default 'auto' */
+  blockWhenIdle?: boolean | 'auto'
+  /** spin for up to 50 µs for the next job where that pays; 'auto': on fewer actors than CPUs @default 'auto' */
+  spin?: boolean | 'auto'
+  /** add the caller's stack to the errors of jobs; costs about a microsecond a job @default true */
+  callerStack?: boolean
+  /** `{ job: input }` to be called in each new actor before it opens @default {} */
+  warmup?: Record<string, unknown>
+  /** heap limits of each thread, as in node:worker_threads @default Node's own */
+  resourceLimits?: { maxOldGenerationSizeMb?: number, maxYoungGenerationSizeMb?: number, codeRangeSizeMb?: number, stackSizeMb?: number }
+  /** environment of the threads @default a copy of the process's */
+  env?: Record<string, string>
+  /** Node options of the threads @default the process's */
+  execArgv?: readonly string[]
+  /** where jobs go when the injector is full @default nowhere */
+  overflow?: Overflow
+}
+
+/** Options with defaults applied and modules resolved. */
+export type CheckedOptions = Omit<Required<Options>, OptionalKey | 'jobs' | 'nice'> & Pick<Options, OptionalKey> & {
+  modules: JobModule[]
+  nice: readonly number[]
+}
+type OptionalKey = 'tiers' | 'thresholds' | 'home' | 'maxActors' | 'resourceLimits' | 'env' | 'execArgv' | 'overflow'
+
+/** A check: what is expected in words, and the test. */
+interface Check { readonly expected: string, readonly test: (value: unknown) => boolean }
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  value !== null && typeof value === 'object' && !Array.isArray(value)
+const integer = (from: number, to = 2 ** 31 - 1): Check => ({
+  expected: to === 2 ** 31 - 1 ? `an integer of at least ${from}` : `an integer from ${from} to ${to}`,
+  test: (value) => Number.isInteger(value) && (value as number) >= from && (value as number) <= to
+})
+const oneOf = (...values: unknown[]): Check => ({
+  expected: `one of ${values.map((value) => inspect(value)).join(', ')}`,
+  test: (value) => values.includes(value)
+})
+const either = (one: Check, other: Check): Check => ({
+  expected: `${one.expected} or ${other.expected}`,
+  test: (value) => one.test(value) || other.test(value)
+})
+const listOf = (check: Check, what: string): Check => ({
+  expected: `an array of 1 to 3 ${what}`,
+  test: (value) => Array.isArray(value) && value.length > 0 && value.length < 4 && value.every(check.test)
+})
+const record: Check = { expected: 'an object', test: isRecord }
+const texts: Check = {
+  expected: 'an object of strings',
+  test: (value) => isRecord(value) && Object.values(value).every((text) => typeof text === 'string')
+}
+const flag = oneOf(true, false)
+const ms = integer(0)
+
+/** The table: default and check of every option but `jobs`. A default of undefined means: not set. */
+export const optionTable = {
+  strategy: ['tiered', oneOf('tiered', 'even-odd', 'linear', 'avoid-smt', 'l3-isolation', 'none')],
+  tiers: [undefined, listOf(record, 'tiers, as in [{ cpus: [0, 2], threshold: 0 }]')],
+  thresholds: [undefined, listOf(integer(0), 'integers of at least 0')],
+  reserve: ['auto', either(oneOf('auto'), integer(0))],
+  home: [undefined, integer(0)],
+  maxActors: [undefined, integer(1)],
+  metric: ['demand', oneOf('demand', 'running')],
+  pin: ['auto', oneOf(true, false, 'auto')],
+  closeDelayMs: [100, ms],
+  retireMs: [30000, ms],
+  nice: [10, either(integer(0, 19), listOf(integer(0, 19), 'integers from 0 to 19'))],
+  maxQueued: [10000, integer(0)],
+  maxQueueWaitMs: [10000, ms],
+  ageMs: [1000, ms],
+  timeoutMs: [30000, ms],
+  queueTimeoutMs: [0, ms],
+  graceMs: [100, ms],
+  drainMs: [10000, ms],
+  bootTimeoutMs: [9000, integer(1)],
+  maxRestarts: [5, integer(0)],
+  withinMs: [30000, integer(1)],
+  backoffMs: [50, ms],
+  asyncPerActor: [1, integer(1, 256)],
+  blockWhenIdle: ['auto', oneOf(true, false, 'auto')],
+  spin: ['auto', oneOf(true, false, 'auto')],
+  callerStack: [true, flag],
+  warmup: [{}, record],
+  resourceLimits: [undefined, record],
+  env: [undefined, texts],
+  execArgv: [undefined, {
+    expected: 'an array of strings',
+    test: (value) => Array.isArray(value) && value.every((text) => typeof text === 'string')
+  }],
+  overflow: [undefined, { expected: 'an object with a method take', test: (value) => isRecord(value) && typeof value.take === 'function' }]
+} as const satisfies Record<Exclude<keyof Options, 'jobs'>, readonly [unknown, Check]>
+
+/** Check options against the table. Throws `FST_ERR_SPILLOVER_OPTION`, naming the option, what was expected and got. */
+export function checkOptions (given: Options): CheckedOptions {
+  if (!isRecord(given)) throw new errors.OPTION('options', 'an object with jobs', inspect(given))
+  const checked: Record<string, unknown> = Object.create(null)
+  for (const key of Object.keys(given)) {
+    if (key !== 'jobs' && !Object.hasOwn(optionTable, key)) {
+      throw new errors.OPTION(key, `one of jobs, ${Object.keys(optionTable).join(', ')}`, 'an unknown option')
+    }
+  }
+  for (const [key, [otherwise, check]] of Object.entries(optionTable)) {
+    const value = Object.hasOwn(given, key) ? (given as unknown as Record<string, unknown>)[key] : undefined
+    if (value !== undefined && !check.test(value)) throw new errors.OPTION(key, check.expected, inspect(value))
+    checked[key] = value ?? otherwise
+  }
+  const { nice } = checked
+  checked.nice = Array.isArray(nice) ? nice : [nice, nice, nice]
+  checked.modules = modulesOf(given.jobs)
+  return checked as unknown as CheckedOptions
+}
+
+function modulesOf (jobs: unknown): JobModule[] {
+  if (typeof jobs === 'string' || jobs instanceof URL) return [moduleOf('', jobs)]
+  if (isRecord(jobs) && Object.keys(jobs).length > 0) {
+    return Object.entries(jobs).map(([prefix, module]) => moduleOf(prefix, module))
+  }
+  throw new errors.OPTION('jobs', 'a path or file: URL of a module, or an object of them', inspect(jobs))
+}
+
+function moduleOf (prefix: string, module: unknown): JobModule {
+  const name = prefix === '' ? 'jobs' : `jobs.${prefix}`
+  const expected = 'the absolute path or file: URL of a module that exists'
+  let path: string
+  if (module instanceof URL || (typeof module === 'string' && module.startsWith('file:'))) {
+    const url = String(module)
+    if (!url.startsWith('file:')) throw new errors.OPTION(name, expected, url)
+    path = fileURLToPath(url)
+  } else if (typeof module === 'string' && module !== '') {
+    path = isAbsolute(module) ? module : resolve(module)
+  } else {
+    throw new errors.OPTION(name, expected, inspect(module))
+  }
+  if (statSync(path, { throwIfNoEntry: false })?.isFile() !== true) throw new errors.OPTION(name, expected, path)
+  return { prefix, href: pathToFileURL(path).href }
+}
