@@ -111,8 +111,9 @@ async function readMachine (flags: Flags): Promise<Topology> {
   const root = String(flags.root)
   const topology = readTopology({ root })
   if (topology.source !== 'none') return topology
-  const isFolder = fs.statSync(root, { throwIfNoEntry: false })?.isDirectory() ?? false
-  throw new errors.TOPOLOGY_ROOT(root, isFolder ? 'no cpu in sys/devices/system/cpu' : 'there is no such folder')
+  // existsSync never throws, so a folder that may not be entered is refused like one that is not there.
+  const reason = fs.existsSync(root) ? 'no cpu in sys/devices/system/cpu' : 'there is no such folder'
+  throw new errors.TOPOLOGY_ROOT(root, reason)
 }
 
 function readVersion (): string {
@@ -156,7 +157,7 @@ function printTopology (topology: Topology): string {
   const barred = topology.cpus.filter((cpu) => cpu.online && !cpu.allowed)
   const ids = (cpus: readonly Cpu[]) => formatCpuList(cpus.map((cpu) => cpu.id))
   const lines = [bold(usable.length > 0
-    ? `${usable.length} usable cpus: ${ids(usable)}`
+    ? `${usable.length} usable ${usable.length === 1 ? 'cpu' : 'cpus'}: ${ids(usable)}`
     : `${topology.parallelism} usable cpus, their ids are unknown`)]
   lines.push(`read from ${topology.source}, architecture ${topology.arch ?? 'unknown'}`)
   if (offline.length > 0) lines.push(`not used: ${ids(offline)} (offline)`)
@@ -197,10 +198,11 @@ function printTopology (topology: Topology): string {
 }
 
 function printPlan (plan: Plan, topology: Topology): string {
-  const lines = [bold(`${plan.maxActors} actors, strategy ${plan.strategy}`)]
+  const actors = (count: number) => `${count} ${count === 1 ? 'actor' : 'actors'}`
+  const lines = [bold(`${actors(plan.maxActors)}, strategy ${plan.strategy}`)]
   for (const { tier, cpus, threshold, slots } of plan.tiers) {
-    const opens = threshold === 0 ? 'always open' : `opens when more than ${threshold} ${threshold === 1 ? 'actor is' : 'actors are'} active`
-    lines.push(`${bold(`tier ${tier}`)}  ${slots.length} actors, ${opens}`)
+    const opens = threshold === 0 ? 'always open' : `opens when more than ${actors(threshold)} ${threshold === 1 ? 'is' : 'are'} active`
+    lines.push(`${bold(`tier ${tier}`)}  ${actors(slots.length)}, ${opens}`)
     lines.push(`        ${cpus.length > 0 ? `cpus ${cpus.join(' ')}` : 'tied to no cpu'}`)
   }
   const unused = new Set(topology.cpus.filter((cpu) => cpu.allowed).map((cpu) => cpu.id))

@@ -112,7 +112,9 @@ export function makePlan (topology: Topology, options: PlanOptions = {}): Plan {
   const reserved: number[] = []
   const free = keepFree(all, strategy, options.reserve ?? 'auto', machine, reserved, notes)
   const tiers = cut(free, topology.quotaCpus, strategy, options.maxActors ?? Infinity, notes)
-  return buildPlan(strategy, tiers, options, { reserved, quotaCpus: topology.quotaCpus, notes })
+  const built = buildTiers(tiers, options, notes)
+  const maxActors = built.reduce((sum, tier) => sum + tier.slots.length, 0)
+  return { strategy, tiers: built, reserved, quotaCpus: topology.quotaCpus, maxActors, notes }
 }
 
 function checkOptions ({ strategy, tiers, thresholds, reserve, home, maxActors }: PlanOptions): void {
@@ -121,7 +123,9 @@ function checkOptions ({ strategy, tiers, thresholds, reserve, home, maxActors }
     if (!isGood) throw new errors.OPTION(name, expected, typeof got === 'number' ? String(got) : JSON.stringify(got))
   }
   check(strategy === undefined || strategies.includes(strategy), 'strategy', `one of ${strategies.join(', ')}`, strategy)
-  check(tiers === undefined || strategy === undefined, 'strategy', 'none beside explicit tiers', strategy)
+  // The default is no wish, so it may stand beside explicit tiers.
+  check(tiers === undefined || strategy === undefined || strategy === 'tiered', 'strategy',
+    'none beside explicit tiers', strategy)
   check(reserve === undefined || reserve === 'auto' || isCount(reserve, 0), 'reserve',
     '"auto" or an integer of at least 0', reserve)
   check(home === undefined || isCount(home, 0), 'home', 'the id of a cpu', home)
@@ -373,12 +377,7 @@ function cut (
   return [take(tiers[0]), take(tiers[1]), take(tiers[2])]
 }
 
-function buildPlan (
-  strategy: Plan['strategy'],
-  tiers: Tiers,
-  options: PlanOptions,
-  rest: Pick<Plan, 'reserved' | 'quotaCpus'> & { notes: string[] }
-): Plan {
+function buildTiers (tiers: Tiers, options: PlanOptions, notes: string[]): TierPlan[] {
   const plans: TierPlan[] = []
   let lower = 0
   for (const [index, entries] of tiers.entries()) {
@@ -387,7 +386,7 @@ function buildPlan (
     const given = options.tiers?.[index]?.threshold ?? options.thresholds?.[index]
     const opensAt = lower === 0 ? 0 : given ?? threshold(lower)
     if (lower > 0 && opensAt >= lower) {
-      rest.notes.push(`tier ${tier} never opens: its threshold is ${opensAt}, and the lower tiers have ${lower} actors`)
+      notes.push(`tier ${tier} never opens: its threshold is ${opensAt}, and the lower tiers have ${lower} actors`)
     }
     plans.push({
       tier,
@@ -397,5 +396,5 @@ function buildPlan (
     })
     lower += entries.length
   }
-  return { strategy, tiers: plans, maxActors: lower, ...rest }
+  return plans
 }

@@ -177,6 +177,21 @@ t.test('a quota below one cpu leaves one actor', async (t) => {
   t.equal(plan.quotaCpus, 0.5)
 })
 
+t.test('even-odd and explicit tiers are taken as they stand: a quota is noted, not applied', async (t) => {
+  const limited = { ...seedMachine(), quotaCpus: 6 }
+  const plan = makePlan(limited, { strategy: 'even-odd' })
+  t.equal(plan.maxActors, 32)
+  t.match(plan.notes.join('\n'), /quota of 6 cpus does not cut even-odd tiers/)
+  t.equal(makePlan(limited, { strategy: 'even-odd', maxActors: 6 }).maxActors, 6)
+  t.equal(makePlan(limited, { tiers: [{ actors: 9 }] }).maxActors, 9)
+})
+
+t.test('even-odd with odd cpus only: tier 3 alone, always open', async (t) => {
+  const plan = makePlan(build([1, 3, 5].map((id) => ({ id }))), { strategy: 'even-odd' })
+  t.same(plan.tiers.map(({ tier, cpus, threshold }) => ({ tier, cpus, threshold })),
+    [{ tier: 3, cpus: [1, 3, 5], threshold: 0 }])
+})
+
 t.test('maxActors 10 cuts the last slots: 8 + 2, thresholds 0 / 6', async (t) => {
   const plan = makePlan(seedMachine(), { reserve: 0, maxActors: 10 })
   t.same(cpusOf(plan), { tier1: seedTiers.tier1, tier2: [16, 18], tier3: [] })
@@ -221,6 +236,7 @@ t.test('explicit tiers: cpus or numbers of actors, thresholds given or by the ru
   ])
   t.same(thresholdsOf(plan), [0, 1, 5])
   t.same(plan.reserved, [])
+  t.same(makePlan(seedMachine(), { tiers: [{ actors: 2 }], strategy: 'tiered' }).maxActors, 2, 'beside the default')
   t.match(plan.notes.join('\n'), /cpus 99 of the explicit tiers are not on this machine/)
 })
 
