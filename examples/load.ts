@@ -34,9 +34,9 @@ interface Server {
 
 /** What is read of the answer of /health/tiers. */
 interface Health {
-  readonly active?: number
-  readonly backlog?: number
-  readonly tiers: readonly { readonly tier: number, readonly open: boolean }[]
+  readonly active: number
+  readonly backlog: number
+  readonly tiers: readonly { readonly tier: number, readonly isOpen: boolean }[]
 }
 
 const main = async (): Promise<void> => {
@@ -183,10 +183,10 @@ const watchTiers = async (address: string, done: AbortSignal): Promise<void> => 
   let before = ''
   while (!done.aborted) {
     const { tiers, active, backlog } = await readHealth(address)
-    const open = tiers.filter((tier) => tier.open).map(({ tier }) => tier).join(' ')
+    const open = tiers.filter((tier) => tier.isOpen).map(({ tier }) => tier).join(' ')
     if (open !== before) {
       const second = ((performance.now() - start) / 1000).toFixed(1).padStart(5)
-      console.log(`${second} s  open: tier ${open.padEnd(5)}  active ${active ?? '?'}, backlog ${backlog ?? '?'}`)
+      console.log(`${second} s  open: tier ${open.padEnd(5)}  active ${active}, backlog ${backlog}`)
     }
     before = open
     await sleep(POLL_MS, undefined, { signal: done }).catch(() => {})

@@ -33,8 +33,7 @@ const runtimes: Readonly<Record<Runtime, (app: FastifyInstance, options: BuildOp
       health: '/health/tiers',
       ...(tiers && { tiers })
     })
-    return <Name extends JobName>(name: Name, input: JobInput<Name>, request: Parameters<Run>[2]) =>
-      request.offload(name, input) as Promise<JobResult<Name>>
+    return (name, input, request) => request.offload<string>(name, input)
   },
 
   piscina: async (app) => {
