@@ -1,0 +1,122 @@
+// The health endpoint: what the pool is doing, with a schema; off unless asked for.
+import { errors } from '../lib/index.js'
+import type { FastifyInstance, FastifySchema, RouteShorthandOptions } from 'fastify'
+import type { Pool } from './index.js'
+
+/** Options of the health endpoint. */
+export interface HealthOptions {
+  url: string
+  /** more route options: hooks for who may see it, `config`, `logLevel` */
+  routeOpts?: RouteShorthandOptions
+  /** more of the schema, as in `{ hide: true }` */
+  routeSchemaOpts?: FastifySchema
+}
+
+const number = { type: 'number' } as const
+const integer = { type: 'integer' } as const
+const text = { type: 'string' } as const
+const flag = { type: 'boolean' } as const
+const nullableText = { type: 'string', nullable: true } as const
+const times = {
+  type: 'object',
+  properties: { count: integer, meanMs: number, p50Ms: number, p99Ms: number, maxMs: number }
+} as const
+
+/** JSON schema of the answer. */
+const answer = {
+  type: 'object',
+  properties: {
+    status: { ...text, enum: ['ok', 'degraded', 'down'] },
+    version: text,
+    state: text,
+    strategy: text,
+    metric: text,
+    quotaCpus: { type: 'number', nullable: true },
+    reserved: { type: 'array', items: integer },
+    notes: { type: 'array', items: text },
+    pinning: { type: 'object', properties: { isPinned: flag, reason: text } },
+    active: integer,
+    backlog: integer,
+    pending: integer,
+    openTier: integer,
+    retryAfterS: integer,
+    counters: { type: 'object', additionalProperties: true },
+    jobs: { type: 'object', additionalProperties: { type: 'object', properties: { wait: times, run: times, border: times } } },
+    tiers: {
+      type: 'array',
+      items: {
+        type: 'object',
+        properties: {
+          tier: integer,
+          isOpen: flag,
+          reason: text,
+          threshold: integer,
+          cpus: { type: 'array', items: integer },
+          isDegraded: flag,
+          active: integer,
+          depth: integer,
+          states: { type: 'object', additionalProperties: integer },
+          wait: times,
+          run: times,
+          border: times,
+          actors: {
+            type: 'array',
+            items: {
+              type: 'object',
+              properties: {
+                slot: integer,
+                cpu: { type: 'integer', nullable: true },
+                state: text,
+                reason: nullableText,
+                depth: integer,
+                restarts: integer,
+                openForMs: integer,
+                utilization: number
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+} as const
+
+const { version } = require('../../package.json') as { version: string }
+
+/** Add the route, in a child so that it is the plugin's own. 200 while tier 1 has a live actor, else 503. */
+export async function registerHealth (fastify: FastifyInstance, pool: Pool, health: string | HealthOptions | true):
+Promise<void> {
+  const { url, routeOpts, routeSchemaOpts } = typeof health === 'string' ? { url: health } as HealthOptions : health as HealthOptions
+  if (typeof url !== 'string' || !url.startsWith('/')) {
+    throw new errors.OPTION('health', "a path as in '/health/tiers' or { url }", JSON.stringify(health))
+  }
+  await fastify.register(async (child) => {
+    child.get(url, {
+      ...routeOpts,
+      schema: { ...routeSchemaOpts, response: { 200: answer, 503: answer } }
+    }, async (_request, reply) => {
+      const snapshot = pool.snapshot()
+      const { plan } = pool
+      const tiers = snapshot.tiers.map((tier) => ({
+        ...tier,
+        states: tier.actors.reduce<Record<string, number>>((count, { state }) => {
+          count[state] = (count[state] ?? 0) + 1
+          return count
+        }, {})
+      }))
+      const isAlive = snapshot.state === 'open' && tiers[0]!.actors.some(({ state }) => state === 'open')
+      reply.code(isAlive ? 200 : 503).header('cache-control', 'no-store')
+      return {
+        ...snapshot,
+        status: !isAlive ? 'down' : tiers.some(({ isDegraded }) => isDegraded) ? 'degraded' : 'ok',
+        version,
+        strategy: plan.strategy,
+        quotaCpus: plan.quotaCpus,
+        reserved: plan.reserved,
+        notes: plan.notes,
+        pinning: { isPinned: false, reason: 'the affinity addon is not built' },
+        tiers
+      }
+    })
+  })
+}

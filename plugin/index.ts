@@ -1,0 +1,105 @@
+// The Fastify plugin: options, decorators, lifecycle; everything else is one floor down.
+import fp = require('fastify-plugin')
+import { createScheduler, errors } from '../lib/index.js'
+import { decorate } from './offload.js'
+import { registerHealth } from './health.js'
+import type { FastifyPluginAsync, RouteHandlerMethod } from 'fastify'
+import type {
+  JobInput, JobName, JobResult, JobsOf as Jobs, OffloadOptions as CallOptions, Options as PoolOptions, Plan,
+  JobContext as Context, Snapshot
+} from '../lib/index.js'
+import type { OffloadHandlerOptions, RouteOffload } from './offload.js'
+import type { HealthOptions } from './health.js'
+
+const plugin: FastifyPluginAsync<spillover.Options> = async (fastify, options) => {
+  const { health, namespace, ...poolOptions } = options
+  if (namespace !== undefined && (typeof namespace !== 'string' || namespace === '')) {
+    throw new errors.OPTION('namespace', 'a name', JSON.stringify(namespace))
+  }
+  const isNew = !fastify.hasDecorator('spillover')
+  if (!isNew && (namespace === undefined ? 'offload' in fastify : Object.hasOwn(fastify.spillover, namespace))) {
+    throw new errors.NAMESPACE_TAKEN(namespace === undefined ? 'the default' : JSON.stringify(namespace))
+  }
+  const scheduler = createScheduler(poolOptions)
+  const pool: spillover.Pool = {
+    plan: scheduler.plan,
+    offload: (name, input, callOptions) => scheduler.offload(name, input, callOptions),
+    ready: () => scheduler.ready(),
+    drain: () => scheduler.drain(),
+    snapshot: () => scheduler.snapshot(),
+    get jobs () { return scheduler.jobs }
+  }
+  if (isNew) fastify.decorate('spillover', Object.create(null))
+  const registry = fastify.spillover as unknown as Record<string, unknown>
+  if (namespace !== undefined) registry[namespace] = pool
+  else Object.defineProperties(registry, Object.getOwnPropertyDescriptors(pool))
+  const checkNames = decorate(fastify, pool, namespace)
+  if (health !== undefined && health !== false) await registerHealth(fastify, pool, health)
+
+  fastify.addHook('onReady', async () => {
+    await scheduler.ready()
+    checkNames(scheduler.jobs)
+  })
+  // requests in flight still settle: onClose comes after them
+  let isClosing = false
+  fastify.addHook('preClose', async () => { isClosing = true })
+  // a keep-alive connection would hold the close for the length of the keep-alive timeout
+  fastify.addHook('onSend', async (_request, reply) => {
+    if (isClosing) reply.header('connection', 'close')
+  })
+  fastify.addHook('onClose', async () => { await scheduler.close() })
+}
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Run a job, bound to no request. */
+    offload: spillover.Offload
+    /** Make a route handler that runs a job and replies with its result. */
+    offloadHandler <Name extends JobName> (name: Name, options?: OffloadHandlerOptions<Name>): RouteHandlerMethod
+    /** The pool, and those of other namespaces by name. */
+    spillover: spillover.Pool & { readonly [namespace: string]: spillover.Pool }
+  }
+  interface FastifyRequest {
+    /** Run a job for this request: cancelled when the client goes away, with the route's defaults. */
+    offload: spillover.Offload
+  }
+  interface FastifyContextConfig {
+    /** Defaults of `request.offload` on this route; `false` forbids it. */
+    offload?: RouteOffload | false
+  }
+}
+
+// the types of the family: `export =` with a namespace, so that require, import x and import { x } are all typed
+declare namespace spillover {
+  export type Options = PoolOptions & {
+    /** route of the health endpoint, or its options; off unless given */
+    health?: string | HealthOptions | false
+    /** name of this pool, where an application has several */
+    namespace?: string
+  }
+  export type Offload = <Name extends JobName>(name: Name, input: JobInput<Name>, options?: CallOptions) =>
+  Promise<JobResult<Name>>
+  export interface Pool {
+    readonly plan: Plan
+    readonly jobs: readonly string[]
+    offload: Offload
+    ready (): Promise<void>
+    drain (): Promise<void>
+    snapshot (): Snapshot
+  }
+  export type OffloadOptions = CallOptions
+  export type JobContext = Context
+  export type JobsOf<Module> = Jobs<Module>
+  export const spillover: FastifyPluginAsync<Options>
+  export { spillover as default }
+}
+
+const wrapped = fp(plugin, { fastify: '5.x', name: 'fastify-spillover' })
+function spillover (...args: Parameters<FastifyPluginAsync<spillover.Options>>): Promise<void> {
+  return wrapped.apply(undefined, args) as unknown as Promise<void>
+}
+Object.assign(spillover, wrapped, { spillover, default: spillover })
+// for the eyes of Node's lexer, which gives ES modules the named exports of this one
+exports.spillover = exports.default = spillover
+
+export = spillover

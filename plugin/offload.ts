@@ -1,0 +1,122 @@
+// What a route can do: request.offload, offloadHandler and config.offload; compiled once, at boot.
+import { errors, optionTable } from '../lib/index.js'
+import type { FastifyInstance, FastifyReply, FastifyRequest, RouteHandlerMethod } from 'fastify'
+import type { JobInput, JobName, OffloadOptions } from '../lib/index.js'
+import type { Pool } from './index.js'
+
+/** Defaults of the jobs of one route. */
+export type RouteOffload = Pick<OffloadOptions, 'timeoutMs' | 'queueTimeoutMs' | 'priority' | 'idempotent'> & {
+  /** name of the job this route offloads to; checked at boot */
+  job?: JobName
+}
+
+/** Options of `offloadHandler`. */
+export interface OffloadHandlerOptions<Name> extends RouteOffload {
+  /** makes the job's input from the request @default the body */
+  input?: (request: FastifyRequest) => JobInput<Name> | Promise<JobInput<Name>>
+}
+
+type AnyFunction = (this: FastifyRequest, ...args: any[]) => unknown
+
+/** Add the decorators of one pool. Returns the check of all job names that routes mention, to be called when known. */
+export function decorate (fastify: FastifyInstance, pool: Pool, namespace: string | undefined):
+(known: readonly string[]) => void {
+  const mentioned: { job: string, where: string }[] = []
+  const replies = new WeakMap<FastifyRequest, FastifyReply>()
+
+  fastify.addHook('onRoute', (route) => {
+    const config = route.config?.offload
+    if (config === undefined || config === false) return
+    const where = `${String(route.method)} ${route.url}`
+    checkRoute(config, where)
+    if (config.job !== undefined && namespace === undefined) mentioned.push({ job: config.job, where })
+  })
+
+  const offloadFor = (request: FastifyRequest, reply: FastifyReply | undefined) =>
+    async (name: string, input: unknown, options?: OffloadOptions): Promise<unknown> => {
+      const { offload: route } = request.routeOptions.config
+      if (route === false) throw new errors.FORBIDDEN(request.routeOptions.url ?? request.url, name)
+      const { job, ...defaults } = route ?? {}
+      const gone = reply === undefined ? undefined : watchClient(reply)
+      const signals = [gone?.signal, options?.signal].filter((signal) => signal !== undefined)
+      try {
+        return await pool.offload(name, input, {
+          ...defaults,
+          requestId: request.id,
+          log: request.log as never,
+          ...options,
+          signal: signals.length > 1 ? AbortSignal.any(signals) : signals[0]
+        })
+      } catch (error) {
+        const { retryAfterS } = error as { retryAfterS?: number }
+        if (retryAfterS !== undefined) reply?.header('retry-after', String(retryAfterS))
+        throw error
+      } finally {
+        gone?.stop()
+      }
+    }
+
+  const handler = (name: string, options: OffloadHandlerOptions<string> = {}): RouteHandlerMethod => {
+    const { input, ...defaults } = options
+    checkRoute(defaults, `offloadHandler(${JSON.stringify(name)})`)
+    mentioned.push({ job: name, where: 'offloadHandler' })
+    return async (request, reply) => {
+      const value = input === undefined ? request.body : await input(request)
+      return await (offloadFor(request, reply))(name, value, defaults as OffloadOptions)
+    }
+  }
+
+  if (namespace === undefined) {
+    fastify.decorate('offload', pool.offload)
+    fastify.decorate('offloadHandler', handler as never)
+    fastify.addHook('onRequest', async (request, reply) => { replies.set(request, reply) })
+    fastify.decorateRequest('offload', function (this: FastifyRequest, name: string, input: unknown, options) {
+      return offloadFor(this, replies.get(this))(name, input, options) as never
+    } as AnyFunction as never)
+  }
+
+  return (known) => {
+    for (const { job, where } of mentioned) {
+      if (!known.includes(job)) throw new errors.UNKNOWN_JOB(job, ` (${where})`, known.join(', '))
+    }
+  }
+}
+
+/**
+ * A signal that fires when the client goes away. `close` of the response while it is not finished is the one event
+ * that tells so for requests with a body too: `request.signal` also aborts when the body has been read.
+ */
+function watchClient (reply: FastifyReply): { signal: AbortSignal, stop: () => void } {
+  const controller = new AbortController()
+  const { raw } = reply
+  const onClose = (): void => {
+    if (!raw.writableFinished) controller.abort(new Error('the client closed the connection'))
+  }
+  if (raw.destroyed && !raw.writableFinished) onClose()
+  else raw.once('close', onClose)
+  return { signal: controller.signal, stop: () => { raw.off('close', onClose) } }
+}
+
+function checkRoute (config: RouteOffload, where: string): void {
+  if (config === null || typeof config !== 'object') {
+    throw new errors.OPTION(`config.offload of ${where}`, 'an object or false', JSON.stringify(config))
+  }
+  const allowed = ['job', 'timeoutMs', 'queueTimeoutMs', 'priority', 'idempotent']
+  for (const [key, value] of Object.entries(config)) {
+    const fail = (expected: string): never => {
+      throw new errors.OPTION(`config.offload.${key} of ${where}`, expected, JSON.stringify(value) ?? String(value))
+    }
+    if (!allowed.includes(key)) fail(`one of ${allowed.join(', ')}`)
+    if (value === undefined) continue
+    if (key === 'timeoutMs' || key === 'queueTimeoutMs') {
+      const check = optionTable[key][1]
+      if (!check.test(value)) fail(check.expected)
+    } else if (key === 'priority' && !['high', 'normal', 'low'].includes(value as string)) {
+      fail('one of high, normal, low')
+    } else if (key === 'job' && typeof value !== 'string') {
+      fail('the name of a job')
+    } else if (key === 'idempotent' && typeof value !== 'boolean') {
+      fail('true or false')
+    }
+  }
+}
