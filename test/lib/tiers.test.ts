@@ -207,6 +207,16 @@ t.test('efficiency cores come after the performance cores, and a home of efficie
   t.same(cpusOf(makePlan(hybrid, { reserve: 0, home: 0 })), { tier1: [0, 1, 2], tier2: [3, 4, 5], tier3: [] })
 })
 
+t.test('the other domains come by distance, 20 where it is unknown, then by package, then by node', async (t) => {
+  // Domains of two cpus on nodes 0 to 4; node 2 is at 15, node 4 at 30, the others' distances are unknown.
+  const domains = [0, 1, 2, 3, 4].flatMap((node) => [2 * node, 2 * node + 1].map((id) => ({
+    id, node, package: node === 3 ? 0 : node, l3Cpus: [2 * node, 2 * node + 1]
+  })))
+  const nodes = [{ id: 0, cpus: [0, 1], distance: { 0: 10, 2: 15, 4: 30 }, synthetic: false }]
+  t.same(cpusOf(makePlan(build(domains, { nodes }), { reserve: 0 })),
+    { tier1: [0, 1], tier2: [4, 5, 6, 7, 2, 3, 8, 9], tier3: [] })
+})
+
 t.test('files that contradict each other give no cpu two slots', async (t) => {
   const plan = makePlan(build([{ id: 0, coreCpus: [0, 2] }, { id: 1, coreCpus: [1, 2] }, { id: 2, coreCpus: [2] }]))
   t.same(plan.tiers.flatMap((tier) => tier.cpus).sort(), [0, 1, 2])

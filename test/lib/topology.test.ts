@@ -142,6 +142,27 @@ t.test('a mask and a cpuset that leave no cpu: one of them is believed, with a n
   t.match(found.notes.join('\n'), /leave no online cpu/)
 })
 
+t.test('a cpu in several nodes belongs to the smallest; a NUL after a list is no part of it', async (t) => {
+  const found = machine(4, () => ({}), {
+    'sys/devices/system/node/node0/cpulist': '0-3\n\0',
+    'sys/devices/system/node/node7/cpulist': '2-3\n',
+    'sys/devices/system/node/node9/cpulist': '\n'
+  })
+  t.same(found.nodes.map((node) => node.cpus), [[0, 1, 2, 3], [2, 3], []])
+  t.same(found.cpus.map((cpu) => cpu.node), [0, 0, 7, 7])
+})
+
+t.test('only maps and no lists: siblings 0 and 32 of an old kernel', async (t) => {
+  const maps = { 'topology/thread_siblings': '00000001,00000001', 'cache/index2/shared_cpu_map': '1,00000001' }
+  const found = machine(33, (id): Record<string, string> => id % 32 === 0
+    ? { ...maps, 'cache/index2/level': '3', 'cache/index2/type': 'Unified' }
+    : {})
+  t.same(found.cpus[32]?.coreCpus, [0, 32])
+  t.same(found.cpus[0]?.l3Cpus, [0, 32])
+  t.equal(found.cpus[0]?.l2Cpus, null)
+  t.same(found.cpus[1]?.coreCpus, [1])
+})
+
 t.test('eight nodes that hold the same cpus are one node', async (t) => {
   const nodes = Object.fromEntries(Array.from({ length: 8 }, (_, id) =>
     [`sys/devices/system/node/node${id}/cpulist`, '0-3']))
