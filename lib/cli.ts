@@ -4,11 +4,10 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import type { ParseArgsConfig } from 'node:util'
-import { errors } from './errors.js'
-import { makePlan, strategies } from './tiers.js'
-import type { Plan, PlanOptions, Strategy } from './tiers.js'
-import { describeTopology, detectTopology, formatCpuList, readTopology } from './topology.js'
-import type { Cpu, Topology } from './topology.js'
+import {
+  describeTopology, detectTopology, errors, formatCpuList, makePlan, readTopology, strategies
+} from './index.js'
+import type { Cpu, Plan, PlanOptions, Strategy, Topology } from './index.js'
 
 type Flags = Readonly<Record<string, string | boolean | undefined>>
 

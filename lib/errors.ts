@@ -50,7 +50,10 @@ const MAX_OWN = 32
 
 /** Take apart whatever a job threw. Never throws: what cannot be read or cloned is left out or described. */
 export function encodeError (thrown: unknown, depth = 0): WireError {
-  if (!isError(thrown)) return { value: cloneable(thrown) ?? (thrown === undefined ? undefined : describe(thrown)) }
+  if (!isError(thrown)) {
+    const value = cloneable(thrown)
+    return { value: value === undefined && thrown !== undefined ? describe(thrown) : value }
+  }
   const own: Record<string, unknown> = Object.create(null)
   let kept = 0
   for (const key of attempt(() => Object.keys(thrown)) ?? []) {

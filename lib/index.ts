@@ -1,6 +1,6 @@
 // The assembly of the scheduler's floors, and its public names.
-import { makePlan } from './tiers.js'
-import { detectTopology, formatCpuList, readTopology } from './topology.js'
+import { makePlan, strategies } from './tiers.js'
+import { describeTopology, detectTopology, formatCpuList, readTopology } from './topology.js'
 import { checkOptions } from './options.js'
 import { Scheduler } from './scheduler.js'
 import type { Options } from './options.js'
@@ -17,9 +17,9 @@ export function createScheduler (options: Options): Scheduler {
 export { errors, errorTable } from './errors.js'
 export { optionTable } from './options.js'
 export { channels } from './trace.js'
-export { makePlan, detectTopology, formatCpuList, readTopology, Scheduler }
+export { makePlan, strategies, describeTopology, detectTopology, formatCpuList, readTopology, Scheduler }
 export type { Options }
 export type * from './jobs.js'
 export type { OffloadOptions, Snapshot, TierSnapshot, ActorSnapshot } from './scheduler.js'
 export type { Plan, PlanOptions, Slot, Strategy, TierPlan, ExplicitTier } from './tiers.js'
-export type { Topology } from './topology.js'
+export type { Cpu, Topology } from './topology.js'

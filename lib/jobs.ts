@@ -2,7 +2,7 @@
 
 /** What a job function is given beside its input. */
 export interface JobContext {
-  /** true from the moment the caller cancelled, its timeout passed or the pool is closing: also in a synchronous loop */
+  /** true once the caller cancelled, the timeout passed or the pool is closing: at once, also in a synchronous loop */
   readonly cancelled: boolean
   /** fires when `cancelled` becomes true and the worker's event loop turns */
   readonly signal: AbortSignal
@@ -36,7 +36,6 @@ export type JobsOf<Module> = {
 }
 
 /** Augment this interface to have names, inputs and results checked: `interface SpilloverJobs extends JobsOf<…> {}`. */
-// eslint-disable-next-line @typescript-eslint/no-empty-object-type
 export interface SpilloverJobs {}
 
 export type JobName = keyof SpilloverJobs extends never ? string : keyof SpilloverJobs & string

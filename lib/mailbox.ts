@@ -104,10 +104,13 @@ export class HostEnd<T> {
   get hasRoom (): boolean { return this.#depth < PLACES }
 
   /**
-   * Give a job; returns its id in this mailbox, or 0 when there is no room. Throws what structured clone throws; then nothing was given.
+   * Give a job; returns its id in this mailbox, or 0 when there is no room. Throws what structured clone throws;
+   * then nothing was given.
    * `transfer` detaches: such a job goes by port. `takeBackMany` passes over a job that is not `movable`.
    */
-  give (job: T, meta: number, value: unknown, transfer: readonly unknown[] | undefined, movable: boolean): number {
+  give (
+    job: T, meta: number, value: unknown, transfer: readonly unknown[] | undefined, movable: boolean
+  ): number {
     if (this.#depth === PLACES) return 0
     const place = this.#free[this.#freeHead]!
     const id = (this.#generation << 9) | place

@@ -5,11 +5,12 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { inspect } from 'node:util'
 import { errors } from './errors.js'
 import type { JobModule, Overflow } from './jobs.js'
+import type { ResourceLimits } from 'node:worker_threads'
 import type { ExplicitTier, Strategy } from './tiers.js'
 
 /** Options of a pool. Times are milliseconds; 0 switches a limit off unless said otherwise. */
 export interface Options {
-  /** module of jobs (path, `file:` URL or URL object), or `{ prefix: module }` for several: names are `prefix.export` */
+  /** module of jobs (path or `file:` URL), or `{ prefix: module }` for several: names are `prefix.export` */
   jobs: string | URL | Record<string, string | URL>
   /** how the machine's CPUs become tiers @default 'tiered' */
   strategy?: Strategy
@@ -49,7 +50,7 @@ export interface Options {
   drainMs?: number
   /** time an actor has to load the job modules, at least 1 @default 9000 */
   bootTimeoutMs?: number
-  /** deaths of one slot within `withinMs` above which it has failed and is tried again only after `withinMs` @default 5 */
+  /** deaths of one slot within `withinMs` above which it has failed; it is tried again after `withinMs` @default 5 */
   maxRestarts?: number
   /** window of `maxRestarts`, at least 1 @default 30000 */
   withinMs?: number
@@ -66,7 +67,7 @@ export interface Options {
   /** `{ job: input }` to be called in each new actor before it opens @default {} */
   warmup?: Record<string, unknown>
   /** heap limits of each thread, as in node:worker_threads @default Node's own */
-  resourceLimits?: { maxOldGenerationSizeMb?: number, maxYoungGenerationSizeMb?: number, codeRangeSizeMb?: number, stackSizeMb?: number }
+  resourceLimits?: ResourceLimits
   /** environment of the threads @default a copy of the process's */
   env?: Record<string, string>
   /** Node options of the threads @default the process's */
@@ -146,7 +147,10 @@ export const optionTable = {
     expected: 'an array of strings',
     test: (value) => Array.isArray(value) && value.every((text) => typeof text === 'string')
   }],
-  overflow: [undefined, { expected: 'an object with a method take', test: (value) => isRecord(value) && typeof value.take === 'function' }]
+  overflow: [undefined, {
+    expected: 'an object with a method take',
+    test: (value) => isRecord(value) && typeof value.take === 'function'
+  }]
 } as const satisfies Record<Exclude<keyof Options, 'jobs'>, readonly [unknown, Check]>
 
 /** Check options against the table. Throws `FST_ERR_SPILLOVER_OPTION`, naming the option, what was expected and got. */

@@ -390,7 +390,8 @@ export class Scheduler {
 
   /** Start threads of open tiers that have none: one for each waiting job, one ahead where the next tier is near. */
   #openSlots (backlog: number): void {
-    const near = this.#load.active >= this.#gate.nextThreshold ? this.#gate.nextTier : undefined
+    const { active } = this.#load
+    const near = active > 0 && active >= this.#gate.nextThreshold ? this.#gate.nextTier : undefined
     let wanted = Math.max(backlog, 1)
     const { openTier } = this.#gate
     for (const actor of this.#actors) {
@@ -661,7 +662,8 @@ export class Scheduler {
       job.actor = undefined
       job.runDeadline?.cancel()
       if (job.isSettled) continue
-      const mayRun = job.options.transfer === undefined && (!started || (job.options.idempotent === true && job.deaths++ === 0))
+      const mayRun = job.options.transfer === undefined &&
+        (!started || (job.options.idempotent === true && job.deaths++ === 0))
       if (mayRun && this.#state !== 'closed') {
         if (job.isKeyed) this.#queueKeyed(job, true)
         else this.#queue.putBack(job)
