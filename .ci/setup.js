@@ -40,7 +40,7 @@ const step = (name, inputs, output, work) => {
 const run = (command, ...args) =>
   execFileSync(command, args, { cwd: root, stdio: 'inherit', shell: process.platform === 'win32' })
 
-step('install', ['package.json', 'package-lock.json'], 'node_modules', () =>
+step('install', ['package-lock.json'], 'node_modules', () =>
   run(npm, 'ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'))
-step('build', ['lib', 'plugin', 'native-affinity', 'examples', 'tsconfig.json', 'package-lock.json'], 'dist', () =>
-  run(process.execPath, join('node_modules', 'typescript', 'bin', 'tsc')))
+const sources = ['lib', 'plugin', 'native-affinity', 'examples', 'tsconfig.json', 'package.json', 'package-lock.json']
+step('build', sources, 'dist', () => run(process.execPath, join('node_modules', 'typescript', 'bin', 'tsc')))
