@@ -168,7 +168,7 @@ t.test('are the types wrong? no', async (t) => {
   if (!t.ok(analysis, 'attw ran')) return t.comment(stderr)
   t.same(Object.keys(analysis.entrypoints).sort(), ['.', './package.json', './scheduler'])
   // node10 knows no "exports"; the oldest Node that we support does
-  const found = (Object.values(problems).flat() as { resolutionKind?: string }[])
+  const found = Object.values(problems).flat() as { resolutionKind?: string }[]
   t.same(found.filter((problem) => problem.resolutionKind !== 'node10'), [])
 })
 
