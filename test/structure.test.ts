@@ -1,0 +1,121 @@
+// Which file may use what: the floors of lib/, the ways into it, and the one file behind each door to the machine.
+import fs from 'node:fs'
+import path from 'node:path'
+import t from 'tap'
+
+const root = path.resolve(__dirname, '..')
+
+/** The floors, lowest first: a file imports only from floors below its own, types too. */
+const floors = [
+  ['errors', 'load', 'topology', 'trace', 'jobs', 'ring', 'deadlines', 'metrics', 'queue'],
+  ['tiers'],
+  ['options', 'gate', 'mailbox'],
+  ['actor', 'supervisor'],
+  ['scheduler'],
+  ['index'],
+  ['cli']
+]
+
+interface Import { from: string, isType: boolean, names: string[] }
+interface Source { name: string, text: string, code: string, imports: Import[] }
+
+/** Text without comments: `//` counts as one only at the start of a line or after a space. */
+function withoutComments (text: string): string {
+  return text.replace(/\/\*[^]*?\*\//g, '').replace(/(^|\s)\/\/.*$/gm, '$1')
+}
+
+function read (folder: string): Source[] {
+  return fs.readdirSync(path.join(root, folder)).filter((file) => file.endsWith('.ts')).map((file) => {
+    const text = fs.readFileSync(path.join(root, folder, file), 'utf8')
+    const code = withoutComments(text)
+    const imports: Import[] = []
+    const statement = /^(?:import|export)\s+(type\s+)?([^'";]*?)\s*from\s+'([^']+)'/gm
+    for (const [, type, names, from] of code.matchAll(statement)) {
+      imports.push({ from: from!, isType: type !== undefined, names: names!.split(/[{},\s]+/).filter(Boolean) })
+    }
+    for (const [, from] of code.matchAll(/^import\s+'([^']+)'/gm)) {
+      imports.push({ from: from!, isType: false, names: [] })
+    }
+    // `import('x').Name` is a type; `import('x')` with anything else behind it is a value
+    for (const [, from, dot] of code.matchAll(/\b(?:require|import)\(\s*'([^']+)'\s*\)(\.[A-Z])?/g)) {
+      imports.push({ from: from!, isType: dot !== undefined, names: [] })
+    }
+    return { name: file.slice(0, -3), text, code, imports }
+  })
+}
+
+const lib = read('lib')
+const plugin = read('plugin')
+const floorOf = (name: string) => floors.findIndex((floor) => floor.includes(name))
+const local = (source: Source) => source.imports.filter(({ from }) => from.startsWith('.'))
+const nameOf = (from: string) => path.basename(from, '.js')
+const usersOf = (sources: Source[], test: (source: Source) => boolean) =>
+  sources.filter(test).map(({ name }) => name).sort()
+const importsFrom = (...modules: string[]) => (source: Source) =>
+  source.imports.some(({ from }) => modules.includes(from))
+const valuesFrom = (...modules: string[]) => (source: Source) =>
+  source.imports.some(({ from, isType }) => !isType && modules.includes(from))
+
+t.test('the imports are found: 2 of errors, at least 15 of scheduler', async (t) => {
+  const of = (name: string) => lib.find((source) => source.name === name)!.imports
+  t.same(of('errors').map(({ from, isType }) => [from, isType]), [['@fastify/error', false], ['@fastify/error', true]])
+  t.ok(of('scheduler').length >= 15)
+  t.ok(importsFrom('systeminformation')(lib.find(({ name }) => name === 'topology')!), 'import() counts')
+  t.ok(importsFrom('fastify-plugin')(plugin.find(({ name }) => name === 'index')!), 'require() counts')
+})
+
+t.test('every file of lib is on one floor', async (t) => {
+  t.same(lib.map(({ name }) => name).sort(), floors.flat().sort())
+})
+
+for (const [height, floor] of floors.entries()) {
+  t.test(`floor ${height} (${floor.join(', ')}) imports only from ${height === 0 ? 'nothing in lib' : 'floors below'}`, async (t) => {
+    for (const source of lib.filter(({ name }) => floor.includes(name))) {
+      for (const { from } of local(source)) {
+        t.match(from, /^\.\/[a-z]+\.js$/, `${source.name} stays in lib`)
+        t.ok(floorOf(nameOf(from)) < height, `${source.name} imports ${from}`)
+      }
+    }
+    t.pass('read')
+  })
+}
+
+t.test('the plugin comes in by lib/index.js only, and the command line as well', async (t) => {
+  for (const source of plugin) {
+    for (const { from } of local(source)) t.match(from, /^((\.\/[a-z]+|\.\.\/lib\/index)\.js|\.\.\/\.\.\/package\.json)$/, `plugin/${source.name}: ${from}`)
+  }
+  const cli = lib.find(({ name }) => name === 'cli')!
+  t.same([...new Set(local(cli).map(({ from }) => from))], ['./index.js'])
+})
+
+t.test('lib knows nothing of Fastify but its error classes', async (t) => {
+  t.same(usersOf(lib, (source) => source.imports.some(({ from }) => /fastify/.test(from))), ['errors'])
+  t.same(usersOf(lib, importsFrom('fastify', 'fastify-plugin')), [])
+})
+
+t.test('piscina: supervisor only', async (t) => {
+  t.same(usersOf([...lib, ...plugin], importsFrom('piscina')), ['supervisor'])
+})
+
+t.test('node:worker_threads: mailbox for its channel, actor for threadId, others for types', async (t) => {
+  const modules = ['node:worker_threads', 'worker_threads']
+  t.same(usersOf([...lib, ...plugin], valuesFrom(...modules)), ['actor', 'mailbox'])
+  const actor = lib.find(({ name }) => name === 'actor')!
+  t.same(actor.imports.filter(({ from, isType }) => modules.includes(from) && !isType).flatMap(({ names }) => names), ['threadId'])
+})
+
+t.test('Atomics: load, mailbox and ring only', async (t) => {
+  t.same(usersOf([...lib, ...plugin], ({ code }) => /\bAtomics\b/.test(code)), ['load', 'mailbox', 'ring'])
+})
+
+t.test('files of /sys and /proc: topology only', async (t) => {
+  t.same(usersOf([...lib, ...plugin], ({ code }) => /['"`/](sys|proc)\//.test(code)), ['topology'])
+})
+
+t.test('systeminformation: topology only', async (t) => {
+  t.same(usersOf([...lib, ...plugin], importsFrom('systeminformation')), ['topology'])
+})
+
+t.test('diagnostics channels: trace only', async (t) => {
+  t.same(usersOf([...lib, ...plugin], importsFrom('node:diagnostics_channel', 'diagnostics_channel')), ['trace'])
+})
