@@ -4,7 +4,7 @@ import { threadId } from 'node:worker_threads'
 import { encodeError, describe } from './errors.js'
 import { Load } from './load.js'
 import { ActorEnd, ERROR, OK, UNSENDABLE, WITH_META } from './mailbox.js'
-import { logLevels } from './jobs.js'
+import { logLevels } from './trace.js'
 import type { ActorPorts, Taken } from './mailbox.js'
 import type { ActorBoot, JobContext, JobFunction, JobLog, JobMeta } from './jobs.js'
 

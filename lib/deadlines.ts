@@ -40,7 +40,10 @@ export class Deadlines {
   }
 
   clear (): void {
-    for (const { timer } of this.#lists.values()) clearTimeout(timer)
+    for (const list of this.#lists.values()) {
+      clearTimeout(list.timer)
+      list.first = list.last = undefined
+    }
     this.#lists.clear()
   }
 

@@ -57,7 +57,7 @@ export function encodeError (thrown: unknown, depth = 0): WireError {
   const own: Record<string, unknown> = Object.create(null)
   let kept = 0
   for (const key of attempt(() => Object.keys(thrown)) ?? []) {
-    if (key === 'cause' || key === 'errors' || key === 'stack' || key === 'message' || kept === MAX_OWN) continue
+    if (key === 'cause' || (key === 'errors' && attempt(() => Array.isArray((thrown as AggregateError).errors)) !== false) || key === 'stack' || key === 'message' || kept === MAX_OWN) continue
     const value = cloneable(attempt(() => (thrown as unknown as Record<string, unknown>)[key]))
     if (value !== undefined) {
       own[key] = value
@@ -68,7 +68,10 @@ export function encodeError (thrown: unknown, depth = 0): WireError {
     const value = attempt(() => (thrown as unknown as Record<string, unknown>)[key])
     if (!(key in own) && (typeof value === 'string' || typeof value === 'number')) own[key] = value
   }
-  const errors = attempt(() => (thrown as AggregateError).errors)
+  const errors = attempt(() => {
+    const { errors } = thrown as AggregateError
+    return Array.isArray(errors) ? errors.slice(0, MAX_OWN) as unknown[] : undefined
+  })
   const cause = attempt(() => Object.hasOwn(thrown, 'cause') ? { of: thrown.cause } : undefined)
   return {
     name: text(attempt(() => thrown.name), 'Error'),
@@ -76,8 +79,8 @@ export function encodeError (thrown: unknown, depth = 0): WireError {
     stack: attempt(() => typeof thrown.stack === 'string' ? thrown.stack : undefined),
     own,
     ...(cause !== undefined && depth < MAX_DEPTH && { cause: encodeError(cause.of, depth + 1) }),
-    ...(Array.isArray(errors) && depth < MAX_DEPTH && {
-      errors: errors.slice(0, MAX_OWN).map((error) => encodeError(error, depth + 1))
+    ...(errors !== undefined && depth < MAX_DEPTH && {
+      errors: errors.map((error) => encodeError(error, depth + 1))
     })
   }
 }
@@ -89,7 +92,7 @@ export function decodeError (wire: WireError, callerStack?: string): unknown {
   if (!('own' in wire)) return wire.value
   const error = wire.errors !== undefined
     ? new AggregateError(wire.errors.map((part) => decodeError(part)), wire.message)
-    : new (builtIn[wire.name as keyof typeof builtIn] ?? Error)(wire.message)
+    : new (Object.hasOwn(builtIn, wire.name) ? builtIn[wire.name as keyof typeof builtIn] : Error)(wire.message)
   for (const [key, value] of Object.entries(wire.own)) define(error, key, value, true)
   if (error.name !== wire.name) define(error, 'name', wire.name, false)
   if (wire.cause !== undefined) define(error, 'cause', decodeError(wire.cause), false)

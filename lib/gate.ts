@@ -66,9 +66,11 @@ export class Gate {
         this.#reasons[this.#open - 1] = 'closing'
       }
       if (nowMs >= this.#closesAtMs) {
-        do this.#reasons[--this.#open] = 'below threshold'
-        while (this.#open > 1 && !this.#wanted(this.#open - 1, active, backlog))
-        this.#closesAtMs = Infinity
+        this.#reasons[--this.#open] = 'below threshold'
+        // the tier below has its own delay from now on
+        this.#closesAtMs = this.#open > 1 && !this.#wanted(this.#open - 1, active, backlog)
+          ? nowMs + this.#closeDelayMs
+          : Infinity
       }
     } else {
       this.#closesAtMs = Infinity

@@ -6,7 +6,7 @@ import { Scheduler } from './scheduler.js'
 import type { Options } from './options.js'
 
 /**
- * A tiered pool for the machine it runs on, without Fastify. Options are checked here: a wrong one rejects with
+ * A tiered pool for the machine it runs on, without Fastify. Options are checked here: a wrong one throws
  * `FST_ERR_SPILLOVER_OPTION`. Call `ready()` before the first `offload()`, and `close()` at the end.
  */
 export function createScheduler (options: Options): Scheduler {

@@ -21,8 +21,7 @@ export interface JobContext {
 
 /** pino's calling forms. */
 export type LogMethod = (first: unknown, second?: unknown) => void
-export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const
-export type JobLog = Record<typeof logLevels[number], LogMethod>
+export type JobLog = Record<'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal', LogMethod>
 
 /** A job: any exported function of a job module. */
 export type JobFunction = (input: any, ctx: JobContext) => unknown

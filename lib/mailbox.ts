@@ -216,7 +216,6 @@ export class HostEnd<T> {
 
   /** Ask for the bell; look again after it, since a reply may have come before. */
   arm (): void { Atomics.store(this.#words.control, BELL, 1) }
-  disarm (): void { Atomics.store(this.#words.control, BELL, 0) }
 
   /** The actor shall take no more jobs. */
   halt (): void { Atomics.or(this.#words.control, COMMAND, HALT) }

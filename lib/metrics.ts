@@ -14,7 +14,7 @@ export class Histogram {
     this.count++
     this.sumMs += ms
     if (ms > this.maxMs) this.maxMs = ms
-    this.#counts[bucketOf(ms * 1000)]!++
+    this.#counts[bucketOf(Math.min(ms * 1000, 2 ** 31 - 1))]!++
   }
 
   /** Upper edge, in ms, of the bucket that holds the given share (0 to 1) of the values; 0 when empty. */

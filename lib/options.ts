@@ -188,12 +188,20 @@ function moduleOf (prefix: string, module: unknown): JobModule {
   if (module instanceof URL || (typeof module === 'string' && module.startsWith('file:'))) {
     const url = String(module)
     if (!url.startsWith('file:')) throw new errors.OPTION(name, expected, url)
-    path = fileURLToPath(url)
+    path = attempt(() => fileURLToPath(url)) ?? ''
   } else if (typeof module === 'string' && module !== '') {
     path = isAbsolute(module) ? module : resolve(module)
   } else {
     throw new errors.OPTION(name, expected, inspect(module))
   }
-  if (statSync(path, { throwIfNoEntry: false })?.isFile() !== true) throw new errors.OPTION(name, expected, path)
+  if (attempt(() => statSync(path).isFile()) !== true) throw new errors.OPTION(name, expected, path === '' ? String(module) : path)
   return { prefix, href: pathToFileURL(path).href }
+}
+
+function attempt<T> (read: () => T): T | undefined {
+  try {
+    return read()
+  } catch {
+    return undefined // not a path, or not one that can be read: the caller says so
+  }
 }

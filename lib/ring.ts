@@ -160,7 +160,8 @@ export class Ring {
 
   /** Reader: claim the record for a run; false when its writer revoked it. */
   claim (record: RingRecord): boolean {
-    return Atomics.compareExchange(this.#words, record.at >> 2, record.word, record.word | TAKEN) === record.word
+    return (record.word & 15) === QUEUED &&
+      Atomics.compareExchange(this.#words, record.at >> 2, record.word, record.word | TAKEN) === record.word
   }
 
   /** Reader: pass the record over, fetching away the value that went by port. */
@@ -242,17 +243,23 @@ function isPlainNode (value: unknown): boolean {
   const prototype = Object.getPrototypeOf(value)
   if (Array.isArray(value)) {
     if (prototype !== Array.prototype || value.length > MAX_NODES) return false
-  } else if (prototype !== Object.prototype || types.isExternal(value) || types.isArgumentsObject(value)) return false
+  } else if (prototype !== Object.prototype || hasSlots(value)) return false
   const keys = Object.keys(value)
   if (Array.isArray(value) && keys.length !== value.length) return false
   if (Object.getOwnPropertySymbols(value).length > 0 || 'toJSON' in value) return false
   depth++
-  for (const key of keys) {
+  for (const [at, key] of keys.entries()) {
     const property = Object.getOwnPropertyDescriptor(value, key)
     if (property === undefined || property.get !== undefined || property.set !== undefined) return false
-    if (Array.isArray(value) && (+key >= value.length || String(+key) !== key)) return false
+    if (Array.isArray(value) && key !== String(at)) return false
     if (!isPlainNode(property.value)) return false
   }
   depth--
   return true
+}
+
+/** An object that structured clone knows by its internal slots, whatever its prototype was set to. */
+function hasSlots (value: object): boolean {
+  return Object.prototype.toString.call(value) !== '[object Object]' || types.isMap(value) || types.isSet(value) ||
+    types.isAnyArrayBuffer(value) || ArrayBuffer.isView(value) || types.isExternal(value)
 }

@@ -5,12 +5,11 @@ import { Deadlines } from './deadlines.js'
 import { decodeError, describe, errors } from './errors.js'
 import { Gate } from './gate.js'
 import { Load } from './load.js'
-import { logLevels } from './jobs.js'
 import { ERROR, OK, WITH_META } from './mailbox.js'
 import { Counters, Times } from './metrics.js'
 import { Injector, priorities } from './queue.js'
 import { Supervisor } from './supervisor.js'
-import { channels } from './trace.js'
+import { channels, logLevels } from './trace.js'
 import type { Deadline } from './deadlines.js'
 import type { WireError } from './errors.js'
 import type { FromActor, JobInput, JobLog, JobMeta, JobName, JobResult } from './jobs.js'
@@ -49,6 +48,8 @@ const SECOND_MS = 1
 const WINDOW_JOBS = 256
 /** An actor that has settled nothing for so long gets no more jobs, and loses those it has not claimed, ms. */
 const SLOW_MS = 1
+/** Frames of the caller's stack that an error keeps. */
+const CALLER_FRAMES = 4
 /** Longest polling for replies after a job was given, ms. */
 const POLL_MS = 0.05
 
@@ -167,7 +168,7 @@ export class Scheduler {
       }
       if (signal?.aborted === true) throw cancelled(name, 'before it started', signal)
       let caller: { stack?: string } | undefined
-      if (this.#options.callerStack) Error.captureStackTrace(caller = {}, this.offload)
+      if (this.#options.callerStack) caller = captureCaller(this.offload)
       const job = new Job(kind, input, options, level, performance.now(), timeoutMs, caller,
         resolve as (value: unknown) => void, reject)
       if (!this.#accept(job)) return
@@ -369,14 +370,9 @@ export class Scheduler {
     this.#load.backlog = backlog
     if (this.#gate.update(this.#load.active, backlog, nowMs)) {
       const { openTier } = this.#gate
-      const wasOpen = this.#load.openTier
-      this.#load.openTier = openTier
       if (channels.gate.hasSubscribers) channels.gate.publish({ openTier, active: this.#load.active, backlog })
-      // the gate closed before the jobs are taken back: an actor takes no more of them
-      for (const actor of openTier < wasOpen ? this.#actors : []) {
-        if (actor.slot.tier > openTier) this.#takeBackAll(actor)
-      }
     }
+    if (this.#load.openTier !== this.#gate.openTier) this.#moveGate()
     this.#openSlots(backlog)
     const { closesAtMs } = this.#gate
     if (closesAtMs !== Infinity && this.#gateTimer === undefined) {
@@ -385,6 +381,22 @@ export class Scheduler {
         this.#look()
         this.#dispatch()
       }, Math.max(1, Math.ceil(closesAtMs - nowMs))).unref()
+    }
+  }
+
+  /** Tell the actors; what a closed tier had not claimed is taken back. */
+  #moveGate (): void {
+    const { openTier } = this.#gate
+    this.#load.openTier = openTier
+    for (const actor of this.#actors) {
+      if (actor.slot.tier <= openTier || actor.mailbox === undefined) continue
+      this.#takeBackAll(actor)
+      // a job whose buffers were moved cannot go elsewhere: its actor may still take it
+      if ([...actor.mailbox.jobs()].some((job) => actor.mailbox!.startedAtMs(job.id) === 0)) {
+        this.#load.openTier = actor.slot.tier
+        actor.mailbox.wake()
+        this.#armSlowTimer()
+      }
     }
   }
 
@@ -463,6 +475,7 @@ export class Scheduler {
   #armSlowTimer (): void {
     this.#slowTimer ??= setTimeout(() => {
       this.#slowTimer = undefined
+      if (this.#load.openTier !== this.#gate.openTier) this.#look()
       if (this.#actors.some(({ mailbox }) => mailbox !== undefined && mailbox.depth > 1)) this.#dispatch()
     }, SLOW_MS * 2).unref()
   }
@@ -842,6 +855,16 @@ export interface ActorSnapshot {
 function hasRoom (actor: Actor<Job>, depth: number, nowMs: number): boolean {
   if (nowMs - actor.progressAtMs > SLOW_MS) return false
   return (depth === 1 && actor.workMs < SECOND_MS) || (depth < WINDOW_JOBS && actor.workMs <= WINDOW_MS)
+}
+
+/** The caller's frames; formatted only if the job fails. Ten frames would cost three times as much. */
+function captureCaller (below: Function): { stack?: string } {
+  const holder: { stack?: string } = {}
+  const { stackTraceLimit } = Error
+  Error.stackTraceLimit = CALLER_FRAMES
+  Error.captureStackTrace(holder, below)
+  Error.stackTraceLimit = stackTraceLimit
+  return holder
 }
 
 function callerOf (job: Job): string | undefined {

@@ -231,9 +231,10 @@ export class Supervisor<T> {
     this.#deaths.set(actor, deaths)
     const hasFailed = deaths.length > maxRestarts
     if (hasFailed) this.#set(actor, 'failed', `${deaths.length} deaths in ${withinMs} ms, the last: ${actor.reason}`)
-    const pauseMs = hasFailed
-      ? withinMs
-      : deaths.length === 1 && !wasOpening ? 0 : Math.min(MAX_BACKOFF_MS, backoffMs * 2 ** (deaths.length - 1))
+    // the first death is made good at once, unless the actor never opened
+    const doublings = Math.max(0, deaths.length - 2)
+    const backOffMs = deaths.length === 1 && !wasOpening ? 0 : Math.min(MAX_BACKOFF_MS, backoffMs * 2 ** doublings)
+    const pauseMs = hasFailed ? withinMs : backOffMs
     const timer = setTimeout(() => {
       this.#timers.delete(timer)
       this.#restarting.delete(actor)

@@ -145,7 +145,7 @@ t.test('nice: one number is for 3 tiers, a list stays', async (t) => {
   t.same(check({ nice: [0, 5, 19] }).nice, [0, 5, 19])
 })
 
-t.test('jobs: what the file system or the URL parser refuses is refused as the option jobs', { todo: 'fails: bug in lib' }, async (t) => {
+t.test('jobs: what the file system or the URL parser refuses is refused as the option jobs', async (t) => {
   for (const bad of ['file://host/jobs.js', 'file:///a%2Fb.js', '/tmp/a\0b.js', path.join(jobs, 'x.js')]) {
     t.throws(() => checkOptions({ jobs: bad }), { code: 'FST_ERR_SPILLOVER_OPTION', message: /^option jobs: / }, inspect(bad))
   }
