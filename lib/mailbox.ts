@@ -101,7 +101,6 @@ export class HostEnd<T> {
   get buffer (): SharedArrayBuffer { return this.#words.buffer }
   /** Jobs in this mailbox, the running one and those not yet seen as settled included. */
   get depth (): number { return this.#depth }
-  get hasRoom (): boolean { return this.#depth < PLACES }
 
   /**
    * Give a job; returns its id in this mailbox, or 0 when there is no room. Throws what structured clone throws;

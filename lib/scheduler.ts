@@ -333,9 +333,10 @@ export class Scheduler {
     let value = job.input
     let meta = kind.index
     if (options.requestId !== undefined || options.timeoutMs !== undefined) {
-      const more: JobMeta = { timeoutMs: options.timeoutMs, requestId: options.requestId }
-      if (more.timeoutMs === undefined) delete (more as { timeoutMs?: number }).timeoutMs
-      if (more.requestId === undefined) delete (more as { requestId?: string }).requestId
+      const more: JobMeta = {
+        ...(options.timeoutMs !== undefined && { timeoutMs: options.timeoutMs }),
+        ...(options.requestId !== undefined && { requestId: options.requestId })
+      }
       value = { input: value, meta: more }
       meta |= WITH_META
     }

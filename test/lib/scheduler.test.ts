@@ -5,6 +5,7 @@ import { getEventListeners, once } from 'node:events'
 import t from 'tap'
 import type { Test } from 'tap'
 import { createScheduler } from '#lib/index'
+import { until } from '../fixtures/until'
 import type { Scheduler, Options } from '#lib/index'
 
 const jobs = join(__dirname, '..', 'fixtures', 'jobs.cjs')
@@ -14,14 +15,6 @@ async function start (t: Test, options: Partial<Options> = {}): Promise<Schedule
   t.teardown(() => scheduler.close())
   await scheduler.ready()
   return scheduler
-}
-
-async function until (what: string, test: () => boolean): Promise<void> {
-  const limit = Date.now() + 10_000
-  while (!test()) {
-    if (Date.now() > limit) throw new Error(`waited 10 s for: ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
 }
 
 const code = (key: string): { code: string } => ({ code: `FST_ERR_SPILLOVER_${key}` })

@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net'
 import Fastify from 'fastify'
 import t from 'tap'
 import spillover from '#plugin/index'
+import { until } from '../fixtures/until'
 import type { FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
 
@@ -17,14 +18,6 @@ async function build (t: Test, options: object = {}): Promise<FastifyInstance> {
   t.teardown(() => app.close())
   await app.register(spillover, { ...pool, ...options })
   return app
-}
-
-async function until (what: string, test: () => boolean): Promise<void> {
-  const limit = Date.now() + 10_000
-  while (!test()) {
-    if (Date.now() > limit) throw new Error(`waited 10 s for: ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
 }
 
 t.test('results and errors of jobs become replies: 200, the job\'s own status, 500, 504', async (t) => {
