@@ -1,6 +1,8 @@
 // The assembly of the scheduler's floors, and its public names.
+import { formatCpuList } from './machine/cpulist.js'
+import { describeTopology } from './schema.js'
 import { makePlan, strategies } from './tiers.js'
-import { describeTopology, detectTopology, formatCpuList, readTopology } from './topology.js'
+import { detectTopology, readTopology } from './topology.js'
 import { checkOptions } from './options.js'
 import { Scheduler } from './scheduler.js'
 import type { Options } from './options.js'

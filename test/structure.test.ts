@@ -7,8 +7,17 @@ const root = path.resolve(__dirname, '..')
 
 /** The floors, lowest first: a file imports only from floors below its own, types too. */
 const floors = [
-  ['errors', 'load', 'topology', 'trace', 'jobs', 'ring', 'deadlines', 'metrics', 'queue'],
+  ['errors', 'load', 'trace', 'jobs', 'ring', 'deadlines', 'metrics', 'queue', 'machine/cpulist'],
+  ['machine/files', 'machine/allowed'],
+  ['machine/arch', 'machine/mounts', 'machine/nodes'],
+  ['machine/cgroup', 'machine/cpus'],
+  ['machine/kinds'],
+  ['topology'],
+  ['plan/cores', 'plan/options'],
+  ['plan/deal'],
+  ['plan/cut'],
   ['tiers'],
+  ['schema'],
   ['options', 'gate', 'mailbox'],
   ['actor', 'supervisor'],
   ['scheduler'],
@@ -17,6 +26,7 @@ const floors = [
 ]
 
 interface Import { from: string, isType: boolean, names: string[] }
+/** `name` is the path below the folder that was read, without `.ts`. */
 interface Source { name: string, text: string, code: string, imports: Import[] }
 
 /** Text without comments: `//` counts as one only at the start of a line or after a space. */
@@ -25,7 +35,8 @@ function withoutComments (text: string): string {
 }
 
 function read (folder: string): Source[] {
-  return fs.readdirSync(path.join(root, folder)).filter((file) => file.endsWith('.ts')).map((file) => {
+  const files = fs.readdirSync(path.join(root, folder), { recursive: true, encoding: 'utf8' })
+  return files.filter((file) => file.endsWith('.ts')).map((file) => file.replaceAll('\\', '/')).map((file) => {
     const text = fs.readFileSync(path.join(root, folder, file), 'utf8')
     const code = withoutComments(text)
     const imports: Import[] = []
@@ -48,7 +59,9 @@ const lib = read('lib')
 const plugin = read('plugin')
 const floorOf = (name: string) => floors.findIndex((floor) => floor.includes(name))
 const local = (source: Source) => source.imports.filter(({ from }) => from.startsWith('.'))
-const nameOf = (from: string) => path.basename(from, '.js')
+/** The name of what a file imports by a relative path; `../` is left where the path leads out of the folder. */
+const nameOf = (source: Source, from: string) =>
+  path.posix.join(path.posix.dirname(source.name), from).replace(/\.js$/, '')
 const usersOf = (sources: Source[], test: (source: Source) => boolean) =>
   sources.filter(test).map(({ name }) => name).sort()
 const importsFrom = (...modules: string[]) => (source: Source) =>
@@ -72,8 +85,9 @@ for (const [height, floor] of floors.entries()) {
   t.test(`floor ${height} (${floor.join(', ')}) imports only from ${height === 0 ? 'nothing in lib' : 'floors below'}`, async (t) => {
     for (const source of lib.filter(({ name }) => floor.includes(name))) {
       for (const { from } of local(source)) {
-        t.match(from, /^\.\/[a-z]+\.js$/, `${source.name} stays in lib`)
-        t.ok(floorOf(nameOf(from)) < height, `${source.name} imports ${from}`)
+        const name = nameOf(source, from)
+        t.match(name, /^([a-z]+\/)?[a-z]+$/, `${source.name} stays in lib`)
+        t.ok(floorOf(name) >= 0 && floorOf(name) < height, `${source.name} imports ${from}`)
       }
     }
     t.pass('read')
@@ -108,8 +122,10 @@ t.test('Atomics: load, mailbox and ring only', async (t) => {
   t.same(usersOf([...lib, ...plugin], ({ code }) => /\bAtomics\b/.test(code)), ['load', 'mailbox', 'ring'])
 })
 
-t.test('files of /sys and /proc: topology only', async (t) => {
-  t.same(usersOf([...lib, ...plugin], ({ code }) => /['"`/](sys|proc)\//.test(code)), ['topology'])
+t.test('files of /sys and /proc: named in topology and machine/ only, and read from the disk in machine/files only', async (t) => {
+  const users = usersOf([...lib, ...plugin], ({ code }) => /['"`/](sys|proc)\//.test(code))
+  t.same(users.filter((name) => !name.startsWith('machine/')), ['topology'])
+  t.same(usersOf(lib, (source) => source.name.startsWith('machine/') && importsFrom('node:fs')(source)), ['machine/files'])
 })
 
 t.test('systeminformation: topology only', async (t) => {

@@ -4,10 +4,10 @@ import path from 'node:path'
 import { execFileSync } from 'node:child_process'
 import fc from 'fast-check'
 import t from 'tap'
-import {
-  describeTopology, detectTopology, formatCpuList, parseCpuList, parseCpuMap, readTopology
-} from '#lib/topology'
+import { formatCpuList, parseCpuList, parseCpuMap } from '#lib/machine/cpulist'
+import { describeTopology } from '#lib/schema'
 import { makePlan, strategies } from '#lib/tiers'
+import { detectTopology, readTopology } from '#lib/topology'
 import { listMachines, memoryReader, openMachine, readMachine } from '../fixtures/machines'
 
 const { folders, missing } = listMachines()
