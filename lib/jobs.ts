@@ -77,8 +77,58 @@ export type FromActor = 0 |
 /** Host to actor, beside the rings. `0` wakes an actor that waits in its event loop. */
 export type ToActor = 0 | { readonly type: 'cancel', readonly id: number }
 
-/** Where a job goes when no open actor can take it in time; nothing implements it on one machine. */
+/** One job as the overflow sees it. */
+export interface OverflowCall {
+  readonly job: string
+  readonly input: unknown
+  /** moving mean of the job's measured run time, ms; NaN before its first run */
+  readonly meanMs: number
+  /** expected wait here, ms */
+  readonly waitMs: number
+  /** would be refused here: it goes elsewhere or nowhere */
+  readonly isRefused: boolean
+  /** longest run, ms; 0 for none */
+  readonly timeoutMs: number
+  /** longest wait before the run, ms; 0 for none */
+  readonly queueTimeoutMs: number
+  readonly options: OverflowOptions
+  /** run it here after all, for a job that certainly did not go elsewhere */
+  runHere (): Promise<unknown>
+}
+
+/** What an overflow reads of the options of a call. */
+export interface OverflowOptions {
+  readonly signal?: AbortSignal
+  readonly priority?: 'high' | 'normal' | 'low'
+  readonly idempotent?: boolean
+  readonly requestId?: string
+  readonly traceparent?: string
+  readonly idempotencyKey?: { readonly scope: string, readonly value: string }
+}
+
+/** Where a job goes when no open actor can take it in time. lib/remote/spill.ts makes one of a remote tier. */
 export interface Overflow {
   /** Decide, without I/O, whether this job can be taken elsewhere, and take it: undefined is no. */
-  take (job: string, input: unknown): Promise<unknown> | undefined
+  take (call: OverflowCall): Promise<unknown> | undefined
+  /** Take a durable job, or reject. */
+  keep? (call: OverflowCall): Promise<unknown>
+  /** The pool is ready; `run` runs a job of it that came from elsewhere, and such a job never spills again. */
+  open? (pool: OverflowPool): void
+  /** No more jobs will be taken. Resolves when its connections are closed; never rejects. */
+  close? (graceMs: number): Promise<void>
+  /** Plain numbers for the snapshot. */
+  stats? (): unknown
 }
+
+/** The pool as an overflow sees it, for taking jobs of other machines. */
+export interface OverflowPool {
+  readonly jobs: readonly string[]
+  run (job: string, input: unknown, options: OverflowRun): Promise<unknown>
+  /** actors that could start a job now, while no job of this machine waits */
+  idle (): number
+  /** actors of the plan */
+  readonly size: number
+}
+
+/** Options of a job that came from elsewhere; `timeoutMs` is what is left of its deadline. */
+export interface OverflowRun extends OverflowOptions { readonly timeoutMs: number }

@@ -12,7 +12,7 @@ import { Supervisor } from './supervisor.js'
 import { channels, logLevels } from './trace.js'
 import type { Deadline } from './deadlines.js'
 import type { WireError } from './errors.js'
-import type { FromActor, JobInput, JobLog, JobMeta, JobName, JobResult } from './jobs.js'
+import type { FromActor, JobInput, JobLog, JobMeta, JobName, JobResult, OverflowCall } from './jobs.js'
 import type { HostEnd, Reply } from './mailbox.js'
 import type { Outcome } from './metrics.js'
 import type { CheckedOptions } from './options.js'
@@ -36,6 +36,14 @@ export interface OffloadOptions {
   transfer?: readonly (ArrayBuffer | import('node:worker_threads').MessagePort)[]
   /** may run a second time if its actor dies while it runs @default false */
   idempotent?: boolean
+  /** may go to another machine where `remote` is set @default true */
+  spill?: boolean
+  /** goes through the engine of `remote` always, and survives the end of this process @default false */
+  durable?: boolean
+  /** of a durable job: one job for one value in a scope, such as the user */
+  idempotencyKey?: { readonly scope: string, readonly value: string }
+  /** trace context of the caller, W3C `traceparent`; goes along to another machine */
+  traceparent?: string
   /** becomes `ctx.requestId` */
   requestId?: string
   /** where `ctx.log` writes: a pino logger */
@@ -171,7 +179,8 @@ export class Scheduler {
       if (this.#options.callerStack) caller = captureCaller(this.offload)
       const job = new Job(kind, input, options, level, performance.now(), timeoutMs, caller,
         resolve as (value: unknown) => void, reject)
-      if (!this.#accept(job)) return
+      if (options.durable === true) return resolve(this.#keep(job, queueTimeoutMs) as Promise<JobResult<Name>>)
+      if (!this.#accept(job, queueTimeoutMs)) return
       if (queueTimeoutMs > 0 && !job.isSettled) {
         job.queueDeadline = this.#deadlines.add(queueTimeoutMs, () => {
           if (this.#withdraw(job)) {
@@ -234,6 +243,7 @@ export class Scheduler {
         }
       }),
       jobs: Object.fromEntries([...this.#kinds.values()].map(({ name, times }) => [name, times.view()])),
+      remote: this.#options.overflow?.stats?.() ?? null,
       counters: { ...this.#counters, settled: { ...this.#counters.settled } }
     }
   }
@@ -258,13 +268,19 @@ export class Scheduler {
       this.#kinds.set(name, { name, index, times: new Times(), meanMs: NaN })
     }
     if (this.#state === 'new') this.#state = 'open'
+    this.#options.overflow?.open?.({
+      jobs: this.jobs,
+      size: this.#actors.length,
+      idle: () => this.#idleActors(),
+      run: (name, input, options) => this.offload(name as JobName, input as never, { ...options, spill: false })
+    })
     if (this.#options.retireMs > 0) {
       this.#retireTimer = setInterval(() => this.#retireIdle(), Math.min(1000, this.#options.retireMs)).unref()
     }
   }
 
   /** Place the job, or queue it, or refuse it. False: it was settled here. */
-  #accept (job: Job): boolean {
+  #accept (job: Job, queueTimeoutMs: number): boolean {
     if (job.options.key === undefined) {
       this.#look()
       const actor = this.#queue.length === 0 ? this.#pick(job, job.acceptedAtMs) : undefined
@@ -282,13 +298,20 @@ export class Scheduler {
     const { maxQueued, maxQueueWaitMs, overflow } = this.#options
     const retryAfterS = this.#retryAfterS()
     const isIdle = job.isKeyed && this.#homeOf(job.options.key!)?.mailbox?.depth === 0
-    if (!isIdle && (backlog >= maxQueued || (maxQueueWaitMs > 0 && backlog > 0 && this.#waitMs() > maxQueueWaitMs))) {
-      const taken = overflow?.take(job.kind.name, job.input)
+    const isRefused = !isIdle &&
+      (backlog >= maxQueued || (maxQueueWaitMs > 0 && backlog > 0 && this.#waitMs() > maxQueueWaitMs))
+    // elsewhere only when every tier here is open and nothing of the call is bound to this process
+    const { spill, transfer } = job.options
+    if (overflow !== undefined && spill !== false && !job.isKeyed && transfer === undefined &&
+      (isRefused || this.#gate.nextTier === undefined)) {
+      const taken = overflow.take(this.#overflowCall(job, queueTimeoutMs, isRefused))
       if (taken !== undefined) {
         this.#counters.spilled++
         job.resolve(taken)
         return false
       }
+    }
+    if (isRefused) {
       this.#counters.refused++
       const open = this.#actors.filter(({ state, slot }) => state === 'open' && slot.tier <= this.#gate.openTier).length
       throw Object.assign(new errors.OVERLOADED(job.kind.name, open, backlog, maxQueued, retryAfterS), { retryAfterS })
@@ -299,6 +322,34 @@ export class Scheduler {
     this.#published(job)
     this.#dispatch()
     return !job.isSettled
+  }
+
+  /** A durable job always goes through the engine. */
+  #keep (job: Job, queueTimeoutMs: number): Promise<unknown> {
+    const { overflow } = this.#options
+    if (overflow?.keep === undefined) throw new errors.OPTION('durable', 'false where remote is not set', 'true')
+    return overflow.keep(this.#overflowCall(job, queueTimeoutMs, true))
+  }
+
+  #overflowCall ({ kind, input, options, timeoutMs }: Job, queueTimeoutMs: number, isRefused: boolean): OverflowCall {
+    return {
+      job: kind.name,
+      input,
+      meanMs: kind.meanMs,
+      waitMs: this.#waitMs(),
+      isRefused,
+      timeoutMs,
+      queueTimeoutMs,
+      options,
+      runHere: () => this.offload(kind.name as JobName, input as never, { ...options, spill: false, durable: false })
+    }
+  }
+
+  /** Actors that could start a job now: none while jobs wait here. */
+  #idleActors (): number {
+    if (this.#state !== 'open' || this.#backlog > 0) return 0
+    return this.#actors.filter(({ state, mailbox }) =>
+      state === 'closed' || (state === 'open' && mailbox!.depth === 0)).length
   }
 
   #admit (): void {
@@ -796,6 +847,9 @@ export class Scheduler {
     const wasReady = this.#ready
     if (this.#state === 'new') this.#state = 'closed'
     await wasReady?.catch(() => {}) // ready() has told its caller
+    if (this.#state === 'open') this.#state = 'draining'
+    // before the drain: jobs of other machines that run here still have the pool to end in
+    await this.#options.overflow?.close?.(this.#options.drainMs)
     if (this.#state !== 'closed') {
       let timer: NodeJS.Timeout | undefined
       const limit = new Promise<void>((resolve) => { timer = setTimeout(resolve, this.#options.drainMs) })
@@ -825,6 +879,8 @@ export interface Snapshot {
   retryAfterS: number
   tiers: TierSnapshot[]
   jobs: Record<string, ReturnType<Times['view']>>
+  /** numbers of the overflow; null without one */
+  remote: unknown
   counters: Omit<Counters, never>
 }
 

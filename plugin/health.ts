@@ -41,6 +41,7 @@ const answer = {
     openTier: integer,
     retryAfterS: integer,
     counters: { type: 'object', additionalProperties: true },
+    remote: { type: 'object', nullable: true, additionalProperties: true },
     jobs: { type: 'object', additionalProperties: { type: 'object', properties: { wait: times, run: times, border: times } } },
     tiers: {
       type: 'array',
