@@ -1,0 +1,15 @@
+// fastify-spillover by its public name `fastify-spillover/scheduler`.
+import { createRequire } from 'node:module'
+
+const { createScheduler } = createRequire(import.meta.url)('../../../dist/lib/index.js')
+
+/** @param {{ actors: number, options?: object }} settings */
+export async function open ({ actors, options }) {
+  const pool = createScheduler({ jobs: new URL('../jobs/jobs.js', import.meta.url), tiers: [{ actors }], ...options })
+  await pool.ready()
+  return {
+    call: (name, input) => pool.offload(name, input),
+    move: (name, bytes) => pool.offload(name, bytes, { transfer: [bytes.buffer] }),
+    close: () => pool.close()
+  }
+}
