@@ -4,7 +4,7 @@ import { threadId } from 'node:worker_threads'
 import { encodeError, describe } from './errors.js'
 import { Load } from './load.js'
 import { ActorEnd, ERROR, OK, UNSENDABLE, WITH_META } from './mailbox.js'
-import { logLevels } from './trace.js'
+import { makeLog, SILENT } from './log.js'
 import type { ActorPorts, Taken } from './mailbox.js'
 import type { ActorBoot, JobContext, JobFunction, JobLog, JobMeta } from './jobs.js'
 
@@ -249,16 +249,7 @@ class Context implements JobContext {
   get cpu (): number | null { return this.#boot.cpu }
 
   get log (): JobLog {
-    this.#log ??= Object.fromEntries(logLevels.map((name, index) => [name, (first: unknown, second?: unknown) => {
-      const args = [first, second].filter((part) => part !== undefined)
-        .map((part) => part instanceof Error ? { err: encodeError(part) } : part)
-      const message = { type: 'log', id: this.#id, level: index, args } as const
-      try {
-        this.#end.send(message)
-      } catch (error) {
-        this.#end.send({ ...message, args: [`${describe(second ?? first)} (not cloneable: ${describe(error)})`] })
-      }
-    }])) as JobLog
+    this.#log ??= makeLog(this.#id, this.#meta.logLevel ?? this.#boot.logLevel, (record) => this.#end.log(record))
     return this.#log
   }
 
@@ -300,7 +291,7 @@ async function loadJobs (boot: ActorBoot): Promise<Map<string, JobFunction>> {
 
 function warmContext (boot: ActorBoot): JobContext {
   const signal = new AbortController().signal
-  const log = Object.fromEntries(logLevels.map((level) => [level, () => {}])) as unknown as JobLog
+  const log = makeLog(0, SILENT, () => {})
   const { tier, cpu } = boot
   return {
     cancelled: false, signal, throwIfCancelled: () => {}, deadline: undefined, requestId: undefined, log, tier, cpu

@@ -20,7 +20,7 @@ export interface JobContext {
 }
 
 /** pino's calling forms. */
-export type LogMethod = (first: unknown, second?: unknown) => void
+export type LogMethod = (...args: unknown[]) => void
 export type JobLog = Record<'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal', LogMethod>
 
 /** A job: any exported function of a job module. */
@@ -60,6 +60,8 @@ export interface ActorBoot {
   readonly blockWhenIdle: boolean | 'auto'
   readonly maySpin: boolean
   readonly timeoutMs: number
+  /** lowest level of `ctx.log`, as an index of pino's levels, where a call does not say another */
+  readonly logLevel: number
   readonly load: SharedArrayBuffer
   readonly mailbox: SharedArrayBuffer
   /** `[process.hrtime.bigint(), performance.now()]` of the host at one moment: makes one clock of two */
@@ -67,12 +69,19 @@ export interface ActorBoot {
 }
 
 /** Options of one call that the actor must know; sent only where there are some. */
-export interface JobMeta { readonly timeoutMs?: number, readonly requestId?: string }
+export interface JobMeta { readonly timeoutMs?: number, readonly requestId?: string, readonly logLevel?: number }
 
 /** Actor to host, beside the rings. `0` is the bell: there are replies. */
 export type FromActor = 0 |
   { readonly type: 'ready', readonly names: readonly string[], readonly threadId: number, readonly bootMs: number } |
-  { readonly type: 'log', readonly id: number, readonly level: number, readonly args: readonly unknown[] }
+  {
+    readonly type: 'log'
+    readonly id: number
+    readonly level: number
+    readonly args: readonly unknown[]
+    /** an error among the first argument, taken apart as errors of jobs are */
+    readonly err?: unknown
+  }
 
 /** Host to actor, beside the rings. `0` wakes an actor that waits in its event loop. */
 export type ToActor = 0 | { readonly type: 'cancel', readonly id: number }

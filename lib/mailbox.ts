@@ -35,6 +35,8 @@ const STOP = 2
 export const OK = 0
 export const ERROR = 1
 export const UNSENDABLE = 2
+/** Flag in a reply's status: log records lie on the port that were sent before it. */
+const LOGGED = 8
 
 /** Flag in a request's meta word: the value is `{ input, meta }`. */
 export const WITH_META = 1 << 20
@@ -86,8 +88,10 @@ export class HostEnd<T> {
   readonly ports: ActorPorts
   readonly #post = (value: unknown): void => this.#values.postMessage(value, this.#transfer as never)
   readonly #fetch = (): unknown => fetchFrom(this.#values)
+  readonly #onMessage: (message: FromActor) => void
 
   constructor (onMessage: (message: FromActor) => void) {
+    this.#onMessage = onMessage
     const bell = new MessageChannel()
     const values = new MessageChannel()
     this.#bell = bell.port1
@@ -197,7 +201,8 @@ export class HostEnd<T> {
       const entry = this.#entries[id & (PLACES - 1)]
       let value: unknown
       let error: unknown
-      let status = word & 15
+      if ((word & LOGGED) !== 0) this.readMessages()
+      let status = word & (15 - LOGGED)
       try {
         value = this.#words.replies.read(record, this.#fetch)
       } catch (cause) {
@@ -209,6 +214,19 @@ export class HostEnd<T> {
       this.#release(entry)
       onReply({ job: entry.job, status, value, startedAtMs, runMs: meta / 1000, error })
     }
+  }
+
+  /** Hand over what lies on the port, in order: records logged before a reply, or before a death. */
+  readMessages (): void {
+    let isRung = false
+    for (;;) {
+      const received = receiveMessageOnPort(this.#bell)
+      if (received === undefined) break
+      if (received.message === 0) isRung = true
+      else this.#onMessage(received.message as FromActor)
+    }
+    // the caller reads replies already; the bell is to be asked for anew after it
+    if (isRung) setImmediate(() => this.#onMessage(0))
   }
 
   get hasReply (): boolean { return this.#words.replies.hasRecord }
@@ -264,6 +282,7 @@ export class ActorEnd {
   readonly #values: MessagePort
   readonly #post = (value: unknown): void => this.#values.postMessage(value)
   readonly #fetch = (): unknown => fetchFrom(this.#values)
+  #hasLogged = false
 
   constructor (buffer: SharedArrayBuffer, ports: ActorPorts) {
     this.#words = new Words(buffer)
@@ -273,6 +292,12 @@ export class ActorEnd {
 
   onMessage (listener: (message: ToActor) => void): void { this.#bell.on('message', listener) }
   send (message: FromActor): void { this.#bell.postMessage(message) }
+
+  /** Send a log record; it reaches the host before any reply that is written later. */
+  log (record: FromActor): void {
+    this.#bell.postMessage(record)
+    this.#hasLogged = true
+  }
 
   /** Is there a record to look at? A revoked one counts. */
   get hasRequest (): boolean { return this.#words.requests.hasRecord }
@@ -306,7 +331,8 @@ export class ActorEnd {
 
   /** Write a reply. Throws what structured clone throws; then nothing was written. */
   reply (id: number, runUs: number, status: number, value: unknown): void {
-    this.#words.replies.write(id, runUs, status, value, this.#post, false)
+    this.#words.replies.write(id, runUs, this.#hasLogged ? status | LOGGED : status, value, this.#post, false)
+    this.#hasLogged = false
   }
 
   /** Ring the bell if the host asked for it. */

@@ -4,7 +4,7 @@ import { isAbsolute, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { inspect } from 'node:util'
 import { errors } from './errors.js'
-import type { JobModule, Overflow } from './jobs.js'
+import type { JobLog, JobModule, Overflow } from './jobs.js'
 import type { ResourceLimits } from 'node:worker_threads'
 import type { ExplicitTier, Strategy } from './tiers.js'
 
@@ -72,6 +72,8 @@ export interface Options {
   env?: Record<string, string>
   /** Node options of the threads @default the process's */
   execArgv?: readonly string[]
+  /** pino logger for `ctx.log` of jobs that were called without one @default none; in Fastify the server's */
+  log?: Partial<JobLog>
   /** where jobs go when the injector is full @default nowhere */
   overflow?: Overflow
 }
@@ -81,7 +83,8 @@ export type CheckedOptions = Omit<Required<Options>, OptionalKey | 'jobs' | 'nic
   modules: JobModule[]
   nice: readonly number[]
 }
-type OptionalKey = 'tiers' | 'thresholds' | 'home' | 'maxActors' | 'resourceLimits' | 'env' | 'execArgv' | 'overflow'
+type OptionalKey = 'tiers' | 'thresholds' | 'home' | 'maxActors' | 'resourceLimits' | 'env' | 'execArgv' | 'log' |
+'overflow'
 
 /** A check: what is expected in words, and the test. */
 interface Check { readonly expected: string, readonly test: (value: unknown) => boolean }
@@ -146,6 +149,10 @@ export const optionTable = {
   execArgv: [undefined, {
     expected: 'an array of strings',
     test: (value) => Array.isArray(value) && value.every((text) => typeof text === 'string')
+  }],
+  log: [undefined, {
+    expected: 'a logger with the methods of pino',
+    test: (value) => value !== null && typeof value === 'object' && typeof (value as JobLog).info === 'function'
   }],
   overflow: [undefined, {
     expected: 'an object with a method take',

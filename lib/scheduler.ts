@@ -5,11 +5,12 @@ import { Deadlines } from './deadlines.js'
 import { decodeError, describe, errors } from './errors.js'
 import { Gate } from './gate.js'
 import { Load } from './load.js'
+import { logLevelOf, writeLog } from './log.js'
 import { ERROR, OK, WITH_META } from './mailbox.js'
 import { Counters, Times } from './metrics.js'
 import { Injector, priorities } from './queue.js'
 import { Supervisor } from './supervisor.js'
-import { channels, logLevels } from './trace.js'
+import { channels } from './trace.js'
 import type { Deadline } from './deadlines.js'
 import type { WireError } from './errors.js'
 import type { FromActor, JobInput, JobLog, JobMeta, JobName, JobResult, OverflowCall } from './jobs.js'
@@ -46,7 +47,7 @@ export interface OffloadOptions {
   traceparent?: string
   /** becomes `ctx.requestId` */
   requestId?: string
-  /** where `ctx.log` writes: a pino logger */
+  /** where `ctx.log` writes: a pino logger @default the pool's */
   log?: Partial<JobLog>
 }
 
@@ -94,6 +95,7 @@ type SchedulerState = 'new' | 'open' | 'draining' | 'closed'
 export class Scheduler {
   readonly plan: Plan
   readonly #options: CheckedOptions
+  readonly #logLevel: number
   readonly #load: Load
   readonly #gate: Gate
   readonly #queue: Injector<Job>
@@ -127,6 +129,7 @@ export class Scheduler {
   constructor (plan: Plan, options: CheckedOptions) {
     this.plan = plan
     this.#options = options
+    this.#logLevel = logLevelOf(options.log)
     const slots = plan.tiers.reduce((sum, tier) => sum + tier.slots.length, 0)
     this.#load = new Load(slots)
     this.#gate = new Gate(plan.tiers.map(({ tier, threshold, slots }) => ({ tier, threshold, size: slots.length })),
@@ -383,8 +386,10 @@ export class Scheduler {
     const wasIdle = mailbox.depth === 0
     let value = job.input
     let meta = kind.index
-    if (options.requestId !== undefined || options.timeoutMs !== undefined) {
+    const logLevel = options.log === undefined ? this.#logLevel : logLevelOf(options.log)
+    if (options.requestId !== undefined || options.timeoutMs !== undefined || logLevel !== this.#logLevel) {
       const more: JobMeta = {
+        ...(logLevel !== this.#logLevel && { logLevel }),
         ...(options.timeoutMs !== undefined && { timeoutMs: options.timeoutMs }),
         ...(options.requestId !== undefined && { requestId: options.requestId })
       }
@@ -550,8 +555,7 @@ export class Scheduler {
   #onMessage (actor: Actor<Job>, message: FromActor): void {
     if (message === 0) return this.#collect(actor)
     if (message.type !== 'log') return
-    const logger = actor.mailbox?.jobOf(message.id)?.options.log
-    logger?.[logLevels[message.level]!]?.(message.args[0], message.args[1])
+    writeLog(actor.mailbox?.jobOf(message.id)?.options.log ?? this.#options.log, message)
   }
 
   /** Read an actor's replies, give it work, and wait for the next bell. */
@@ -716,6 +720,7 @@ export class Scheduler {
   }
 
   #onGone (actor: Actor<Job>, mailbox: HostEnd<Job>, reason: unknown): void {
+    mailbox.readMessages() // what was logged before the death
     mailbox.drain(this.#onReply) // replies that were written are the truth
     const unclaimed = mailbox.takeBackMany(Infinity, true)
     const claimed = [...mailbox.jobs()]

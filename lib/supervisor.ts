@@ -4,9 +4,10 @@ import { performance } from 'node:perf_hooks'
 import { availableParallelism } from 'node:os'
 import { Piscina } from 'piscina'
 import { describe, errors } from './errors.js'
+import { logLevelOf } from './log.js'
 import { HostEnd } from './mailbox.js'
 import type { Worker } from 'node:worker_threads'
-import type { FromActor, JobModule } from './jobs.js'
+import type { FromActor, JobLog, JobModule } from './jobs.js'
 import type { Load } from './load.js'
 import type { Plan, Slot } from './tiers.js'
 
@@ -42,6 +43,7 @@ export interface SupervisorOptions {
   readonly blockWhenIdle: boolean | 'auto'
   readonly spin: boolean | 'auto'
   readonly timeoutMs: number
+  readonly log?: Partial<JobLog>
   readonly nice: readonly number[]
   readonly resourceLimits?: object
   readonly env?: Record<string, string>
@@ -159,6 +161,7 @@ export class Supervisor<T> {
         // never more spinners than processors beside the host's
         maySpin: options.spin === 'auto' ? slot.id < availableParallelism() - 1 : options.spin,
         timeoutMs: options.timeoutMs,
+        logLevel: logLevelOf(options.log),
         load: this.#load.buffer,
         mailbox: mailbox.buffer,
         clock: [process.hrtime.bigint(), performance.now()]

@@ -12,6 +12,3 @@ export const channels = {
   /** `{ slot, tier, state, reason }` an actor changed its state */
   actor: channel('fastify-spillover.actor')
 } as const
-
-/** pino's levels, in the order of their numbers on the control port. */
-export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const

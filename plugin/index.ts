@@ -6,7 +6,7 @@ import { registerHealth } from './health.js'
 import type { FastifyPluginAsync, RouteHandlerMethod } from 'fastify'
 import type {
   JobInput, JobName, JobResult, JobsOf as Jobs, OffloadOptions as CallOptions, Options as PoolOptions, Plan,
-  JobContext as Context, Snapshot
+  JobContext as Context, JobLog, Snapshot
 } from '../lib/index.js'
 import type { OffloadHandlerOptions, RouteOffload } from './offload.js'
 import type { HealthOptions } from './health.js'
@@ -20,7 +20,7 @@ const plugin: FastifyPluginAsync<spillover.Options> = async (fastify, options) =
   if (!isNew && (namespace === undefined ? 'offload' in fastify : Object.hasOwn(fastify.spillover, namespace))) {
     throw new errors.NAMESPACE_TAKEN(namespace === undefined ? 'the default' : JSON.stringify(namespace))
   }
-  const scheduler = createScheduler(poolOptions)
+  const scheduler = createScheduler({ log: fastify.log as Partial<JobLog>, ...poolOptions })
   const pool: spillover.Pool = {
     plan: scheduler.plan,
     offload: (name, input, callOptions) => scheduler.offload(name, input, callOptions),

@@ -8,7 +8,7 @@ const root = path.resolve(__dirname, '..')
 /** The floors, lowest first: a file imports only from floors below its own, types too. */
 const floors = [
   ['errors', 'load', 'trace', 'jobs', 'ring', 'deadlines', 'metrics', 'queue', 'machine/cpulist'],
-  ['machine/files', 'machine/allowed'],
+  ['machine/files', 'machine/allowed', 'log'],
   ['machine/arch', 'machine/mounts', 'machine/nodes'],
   ['machine/cgroup', 'machine/cpus'],
   ['machine/kinds'],

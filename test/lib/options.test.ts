@@ -50,6 +50,7 @@ const wrong = {
   resourceLimits: [[], 512],
   env: [{ A: 1 }, [], 'A=1'],
   execArgv: ['--expose-gc', [1], {}],
+  log: [{}, 'info', true],
   overflow: [{}, () => {}, { take: 1 }]
 } satisfies Record<keyof typeof optionTable, unknown[]>
 

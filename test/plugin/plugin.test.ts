@@ -141,6 +141,32 @@ t.test('health: 200 with every tier while tier 1 lives, 503 when it is down', as
   t.equal((await app.inject('/health/tiers')).statusCode, 503)
 })
 
+t.test('ctx.log writes to the request\'s logger, with its id, from its route\'s level on, also before a crash', async (t) => {
+  const lines: Record<string, unknown>[] = []
+  const stream = { write: (line: string) => { lines.push(JSON.parse(line)) } }
+  const app = Fastify({ logger: { level: 'info', stream }, disableRequestLogging: true, genReqId: () => 'request-7' })
+  t.teardown(() => app.close())
+  await app.register(spillover, pool)
+  const levels = ['trace', 'debug', 'info', 'warn']
+  app.get('/info', async (request) => request.offload('logEach', { levels }))
+  app.get('/warn', { logLevel: 'warn' }, async (request) => request.offload('logEach', { levels }))
+  app.get('/crash', async (request) => request.offload('logEach', { levels, then: 'exit' }).catch(() => 'crashed'))
+  app.get('/error', async (request) => request.offload('logError', 0))
+  const logged = async (url: string): Promise<unknown[]> => {
+    lines.length = 0
+    await app.inject(url)
+    return lines.filter(({ msg }) => /record|error|odd/.test(msg as string)).map(({ reqId, level, msg }) => [reqId, level, msg])
+  }
+  t.strictSame(await logged('/info'), [['request-7', 30, 'record 2 of info'], ['request-7', 40, 'record 3 of warn']])
+  t.strictSame(await logged('/warn'), [['request-7', 40, 'record 3 of warn']])
+  t.strictSame(await logged('/crash'), [['request-7', 30, 'record 2 of info'], ['request-7', 40, 'record 3 of warn']])
+  t.strictSame(await logged('/error'), [['request-7', 50, 'odd'], ['request-7', 40, 'with an error']])
+  t.match(lines, [{ err: { type: 'RangeError', code: 'E_ODD', stack: /jobs\.cjs/ } }, { err: { type: 'TypeError' }, id: 7 }])
+  lines.length = 0
+  await app.offload('logEach', { levels })
+  t.strictSame(lines.map(({ msg, reqId }) => [msg, reqId]), [['record 2 of info', undefined], ['record 3 of warn', undefined]])
+})
+
 t.test('close lets the request in flight finish and ends every thread', async (t) => {
   const app = await build(t)
   app.get('/job', async (request) => request.offload('wait', 100))
