@@ -73,7 +73,7 @@ export function readTopology (options: ReadOptions = {}): Topology {
   const onlineSet = new Set(online)
   const status = reader.readFile('proc/self/status')
   const cpusAllowedList = status === null ? null : /^Cpus_allowed_list:[ \t]*(.*)$/m.exec(status)?.[1]?.trim() ?? null
-  const limits = readCgroup(reader, ids, online)
+  const limits = readCgroup(reader, ids, online, notes)
   const allowed = intersectAllowed(online, readMask(status, cpusAllowedList), limits.cpuset, notes)
   const allowedSet = new Set(allowed)
   const nodes = readNodes(reader, online, notes)

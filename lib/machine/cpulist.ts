@@ -8,7 +8,7 @@ export const maxCpus = 65536
  * @returns ascending ids, or null if the text is not a list or names an id of 65536 or more
  */
 export function parseCpuList (text: string): number[] | null {
-  const ids = new Set<number>()
+  const isNamed = new Uint8Array(maxCpus)
   let steps = 0
   for (const part of text.trim() === '' ? [] : text.trim().split(',')) {
     const match = /^\s*(\d{1,6})(?:-(\d{1,6}))?\s*$/.exec(part)
@@ -17,9 +17,11 @@ export function parseCpuList (text: string): number[] | null {
     const last = Number(match[2] ?? match[1])
     steps += last - first + 1
     if (last < first || last >= maxCpus || steps > maxCpus) return null
-    for (let id = first; id <= last; id++) ids.add(id)
+    isNamed.fill(1, first, last + 1)
   }
-  return [...ids].sort((a, b) => a - b)
+  const ids: number[] = []
+  for (let id = isNamed.indexOf(1); id >= 0; id = isNamed.indexOf(1, id + 1)) ids.push(id)
+  return ids
 }
 
 /**

@@ -87,7 +87,7 @@ export function readCpu (
 ): Cpu {
   const folder = `${cpuRoot}/cpu${id}`
   const topology = `${folder}/topology`
-  const holdingSelf = (cpus: number[] | null) => cpus !== null && cpus.includes(id) ? cpus : null
+  const holdingSelf = (cpus: readonly number[] | null) => cpus !== null && cpus.includes(id) ? cpus : null
   const coreCpus = holdingSelf(
     readSet(reader, topology, ['core_cpus_list', 'thread_siblings_list'], onlineSet)) ?? [id]
   const packageCpus = holdingSelf(
@@ -122,7 +122,7 @@ export function readCpu (
 
 /** Online cpus that share the data or unified cache of each level; the N of `indexN` is not the level. */
 function readCaches (reader: TopologyReader, folder: string, id: number, online: ReadonlySet<number>) {
-  const caches = new Map<number, number[]>()
+  const caches = new Map<number, readonly number[]>()
   for (const index of numbered(reader.readFolder(folder), 'index')) {
     const type = reader.readFile(`${folder}/index${index}/type`)
     const level = readInteger(reader, `${folder}/index${index}/level`)

@@ -9,8 +9,9 @@ export interface TopologyReader {
   readonly readFolder: (folder: string) => readonly string[]
 }
 
-// The longest real file is /proc/cpuinfo: about 1.5 KB a cpu, and its first entries are enough.
-const maxFileBytes = 1 << 18
+// The longest real file that matters to its end is mountinfo: 200 bytes a mount, thousands of them where many
+// containers run. Chosen: it bounds what a nonsense file can cost.
+const maxFileBytes = 1 << 22
 
 // Old kernels have only the map of a set, and where the two differ the list has proved right.
 const mapOf = {
@@ -23,13 +24,22 @@ const mapOf = {
   cpulist: 'cpumap'
 } as const
 
+/** The disk below a root. */
 export function diskReader (root: string): TopologyReader {
+  const top = realpath(root)
+  const locate = (name: string): string => {
+    const place = path.join(root, name)
+    // A recorded machine is somebody else's: a link in it must not show files of this one.
+    if (root !== '/' && top !== null && !realpath(place)?.startsWith(top + path.sep)) throw new Error('not below the root')
+    return place
+  }
   return {
     readFile (file) {
       let handle: number | undefined
       try {
         // Not blocking, because a pipe in the place of a file would never answer.
-        handle = fs.openSync(path.join(root, file), fs.constants.O_RDONLY | (fs.constants.O_NONBLOCK ?? 0))
+        handle = fs.openSync(locate(file), fs.constants.O_RDONLY | (fs.constants.O_NONBLOCK ?? 0))
+        if (!fs.fstatSync(handle).isFile()) return null
         const buffer = Buffer.alloc(4096)
         const chunks: Buffer[] = []
         for (let bytes = 0, size = 0; bytes < maxFileBytes; bytes += size) {
@@ -48,12 +58,21 @@ export function diskReader (root: string): TopologyReader {
     },
     readFolder (folder) {
       try {
-        return fs.readdirSync(path.join(root, folder))
+        return fs.readdirSync(locate(folder))
       } catch {
         // A folder that cannot be read is the same to us as one without entries.
         return []
       }
     }
+  }
+}
+
+function realpath (place: string): string | null {
+  try {
+    return fs.realpathSync.native(place)
+  } catch {
+    // It is not there, or its links lead round in a circle.
+    return null
   }
 }
 
@@ -75,28 +94,40 @@ export function readInteger (reader: TopologyReader, file: string): number | nul
   return text !== null && /^\d{1,12}$/.test(text) ? Number(text) : null
 }
 
+// The cpus of a package have a file each that names the same set: a text is parsed once in each reading of a machine.
+const parsed = new WeakMap<ReadonlySet<number>, Map<string, readonly number[] | null>>()
+
 /** A set of online cpus from the first of the list files that names any, else from the first such map. */
 export function readSet (
   reader: TopologyReader, folder: string, lists: readonly (keyof typeof mapOf)[], online: ReadonlySet<number>
-): number[] | null {
-  for (const list of lists) {
-    const cpus = readList(reader, `${folder}/${list}`)
-    if (cpus !== null && cpus.length > 0) return cpus.filter((id) => online.has(id))
+): readonly number[] | null {
+  const known = parsed.get(online) ?? new Map<string, readonly number[] | null>()
+  parsed.set(online, known)
+  const read = (file: string, parse: (text: string) => number[] | null): readonly number[] | null => {
+    const text = reader.readFile(`${folder}/${file}`)
+    if (text === null) return null
+    const key = `${parse.name} ${text}`
+    let cpus = known.get(key)
+    if (cpus === undefined) {
+      const named = parse(text) ?? []
+      known.set(key, cpus = named.length > 0 ? named.filter((id) => online.has(id)) : null)
+    }
+    return cpus
   }
   for (const list of lists) {
-    const cpus = parseCpuMap(reader.readFile(`${folder}/${mapOf[list]}`) ?? '')
-    if (cpus !== null && cpus.length > 0) return cpus.filter((id) => online.has(id))
+    const cpus = read(list, parseCpuList)
+    if (cpus !== null) return cpus
+  }
+  for (const list of lists) {
+    const cpus = read(mapOf[list], parseCpuMap)
+    if (cpus !== null) return cpus
   }
   return null
 }
 
+/** The numbers of the names that are a prefix and a number as the kernel writes it: `cpu7`, but not `cpu07`. */
 export function numbered (names: readonly string[], prefix: string): number[] {
-  const ids: number[] = []
-  for (const name of names) {
-    const id = name.startsWith(prefix) && /^\d{1,5}$/.test(name.slice(prefix.length))
-      ? Number(name.slice(prefix.length))
-      : maxCpus
-    if (id < maxCpus) ids.push(id)
-  }
-  return ids.sort((a, b) => a - b)
+  return names.filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length))
+    .filter((rest) => /^(0|[1-9]\d{0,4})$/.test(rest)).map(Number)
+    .filter((id) => id < maxCpus).sort((a, b) => a - b)
 }

@@ -6,6 +6,9 @@ import type { TopologyReader } from './files.js'
 // Neighbouring kinds differ by 1.28 in frequency (i7-1370P) or 1.36 in capacity (GB10) at least, and the favoured
 // cores of one kind by 1.04 at most: 1.2 lies between.
 const minKindRatio = 1.2
+// The kernel's scale of capacity ends at 1024; no processor of a machine with an operating system like this runs
+// below 100 MHz or above 100 GHz. A number out of its range is nonsense and tells nothing.
+const ranges = { capacity: [1, 1024], maxFreqKHz: [1e5, 1e8] } as const
 
 /** Tells the kinds of cores apart: by the kernel's own lists, else by capacity, else by the highest frequency. */
 export function withPerfClass (
@@ -30,7 +33,12 @@ export function withPerfClass (
     ['capacity', 'cpu_capacity', String],
     ['maxFreqKHz', 'cpufreq/cpuinfo_max_freq', (kHz: number) => `${Math.round(kHz / 1e4) / 100} GHz`]
   ] as const) {
-    const values = [...new Set(up.map((cpu) => cpu[field] ?? 0))].sort((a, b) => a - b)
+    const [least, most] = ranges[field]
+    const valueOf = (cpu: Cpu) => {
+      const value = cpu[field] ?? 0
+      return value >= least && value <= most ? value : 0
+    }
+    const values = [...new Set(up.map(valueOf))].sort((a, b) => a - b)
     // A value that one cpu lacks says nothing about the others.
     if (values.length === 0 || values[0] === 0) continue
     let cut = 0

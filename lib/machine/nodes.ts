@@ -29,8 +29,8 @@ export function readNodes (reader: TopologyReader, online: readonly number[], no
     nodes.findIndex((other) => formatCpuList(other.cpus) === formatCpuList(node.cpus)) === index)
   if (kept.length < nodes.length) notes.push('several NUMA nodes hold the same cpus: only the first is kept')
   return kept.map(({ id, cpus }) => {
-    const row = (reader.readFile(`${nodeRoot}/node${id}/distance`) ?? '').split(/\s+/)
-      .filter((word) => /^\d{1,5}$/.test(word)).map(Number)
+    const words = (reader.readFile(`${nodeRoot}/node${id}/distance`) ?? '').split(/\s+/)
+    const row = words.every((word) => /^\d{1,5}$/.test(word)) ? words.map(Number) : []
     // A row has one entry for each existing node, in order of their ids, which may have gaps.
     const distance = row.length === ids.length
       ? Object.fromEntries(kept.map((other) => [other.id, row[ids.indexOf(other.id)]!]))

@@ -35,18 +35,29 @@ export function readMachine (topology: Topology): Machine {
     for (const id of core.cpus) coreOf.set(id, core)
   }
   const isHybrid = usable.some((cpu) => cpu.perfClass !== 'efficiency')
-  const coreNames = new Map(topology.cpus.map((cpu) => [cpu.id, formatCpuList(cpu.coreCpus ?? [cpu.id])]))
+  const nameOf = once(formatCpuList)
+  const coreNames = new Map(topology.cpus.map((cpu) => [cpu.id, nameOf(cpu.coreCpus ?? [cpu.id])]))
+  const isShared = once((cpus) => new Set(cpus.map((id) => coreNames.get(id) ?? id)).size > 1)
+  const domains = new Map(usable.map((cpu) => {
+    const cache = cpu.l3Cpus ?? cpu.llcCpus
+    // A cache of one core says nothing about neighbours: POWER7 has such an L3, virtual machines often have.
+    return [cpu, cache !== null && isShared(cache) ? nameOf(cache) : `node ${cpu.node} package ${cpu.package}`]
+  }))
   return {
     usable,
     cores,
     coreOf,
     isEfficient: (cpu) => isHybrid && cpu.perfClass === 'efficiency',
-    domainOf: (cpu) => {
-      const cache = cpu.l3Cpus ?? cpu.llcCpus
-      // A cache of one core says nothing about neighbours: POWER7 has such an L3, virtual machines often have.
-      const isShared = cache !== null && new Set(cache.map((id) => coreNames.get(id) ?? id)).size > 1
-      return isShared ? formatCpuList(cache) : `node ${cpu.node} package ${cpu.package}`
-    }
+    domainOf: (cpu) => domains.get(cpu)!
+  }
+}
+
+/** `tell` asked once for each array: cpus that share a cache share the array that says so. */
+function once<T> (tell: (cpus: readonly number[]) => T): (cpus: readonly number[]) => T {
+  const told = new Map<readonly number[], T>()
+  return (cpus) => {
+    if (!told.has(cpus)) told.set(cpus, tell(cpus))
+    return told.get(cpus)!
   }
 }
 

@@ -43,8 +43,9 @@ function dealTiered (topology: Topology, machine: Machine, home: number | undefi
   // The domain of a core is that of the cpu that stands for it, also when the caller named one of its siblings.
   const homeDomain = domainOf(coreOf.get(homeCpu.id)!.first)
   const domains = orderDomains(topology, machine, homeDomain)
+  const rank = new Map(domains.map((name, index) => [name, index]))
   const sorted = [...cores].sort((a, b) =>
-    domains.indexOf(domainOf(a.first)) - domains.indexOf(domainOf(b.first)) ||
+    rank.get(domainOf(a.first))! - rank.get(domainOf(b.first))! ||
     (a.first.package ?? 0) - (b.first.package ?? 0) ||
     (a.first.core ?? a.first.id) - (b.first.core ?? b.first.id) ||
     a.first.id - b.first.id)
@@ -53,7 +54,8 @@ function dealTiered (topology: Topology, machine: Machine, home: number | undefi
   const isHome = (core: Core) => domainOf(core.first) === homeDomain
   // A home of efficiency cores only, which a caller may name: they are tier 1, for some tier must always be open.
   const tier1 = strong.some(isHome) ? strong.filter(isHome) : weak.filter(isHome)
-  const tier2 = [...strong, ...weak].filter((core) => !tier1.includes(core))
+  const inTier1 = new Set(tier1)
+  const tier2 = [...strong, ...weak].filter((core) => !inTier1.has(core))
   const tier3: number[] = []
   const order = [...tier1, ...tier2]
   const widest = Math.max(...order.map((core) => core.cpus.length))

@@ -134,6 +134,86 @@ t.test('version 1: the quota lies in another mount than the cpuset', async (t) =
   t.equal(found.cgroup?.version, 1)
 })
 
+t.test('a group outside of what is mounted has unknown limits, and a note', async (t) => {
+  const limits = { 'sys/fs/cgroup/cpu.max': '200000 100000', 'sys/fs/cgroup/x/cpu.max': '100000 100000' }
+  const read = (root: string, group: string) => machine(4, () => ({}), {
+    ...limits,
+    'proc/self/mountinfo': `39 31 0:34 ${root} /sys/fs/cgroup rw - cgroup2 cgroup2 rw`,
+    'proc/self/cgroup': `0::${group}`
+  })
+  for (const [root, group] of [['/', '/../x'], ['/pod/a', '/pod/b'], ['/../x', '/x'], ['/', `/${'a/'.repeat(3000)}`]]) {
+    const found = read(root!, group!)
+    t.equal(found.quotaCpus, null, `mounted ${root}, in ${group?.slice(0, 20)}`)
+    t.match(found.notes.join('\n'), /cannot be seen here: its cpu limits are unknown/)
+  }
+  t.equal(read('/', '/x').quotaCpus, 1)
+  t.equal(read('/..', '/x').quotaCpus, 2, 'a mount of the parent namespace shows an ancestor')
+})
+
+t.test('of two mounts the one that shows the group counts; a space in a path is written as 040 with a backslash', async (t) => {
+  const found = machine(4, () => ({}), {
+    'proc/self/mountinfo': [
+      '38 31 0:34 /other /mnt/other rw - cgroup2 cgroup2 rw',
+      '39 31 0:34 / /my\\040groups rw - cgroup2 cgroup2 rw'
+    ].join('\n'),
+    'proc/self/cgroup': '0::/x',
+    'mnt/other/cpu.max': '300000 100000',
+    'my groups/x/cpu.max': '200000 100000'
+  })
+  t.equal(found.quotaCpus, 2)
+})
+
+t.test('a quota whose period is missing or too short is unknown, not guessed', async (t) => {
+  for (const max of ['200000', '200000 1', '60 100000', '600000 100000000', '-5 100000', 'x y', '']) {
+    const found = machine(4, () => ({}), { ...unified, 'sys/fs/cgroup/a/b/cpu.max': max })
+    t.equal(found.quotaCpus, null, JSON.stringify(max))
+    t.match(found.notes.join('\n'), /the cpu quota in sys\/fs\/cgroup\/a\/b cannot be understood/)
+  }
+  t.equal(machine(4, () => ({}), { ...unified, 'sys/fs/cgroup/a/b/cpu.max': 'max 100000' }).notes.join().includes('quota'), false)
+})
+
+t.test('cpu00, cpu7x and cpu99999 are no folders of cpus, node01 is none of a node', async (t) => {
+  const found = machine(2, () => ({}), {
+    'sys/devices/system/cpu/cpu00/topology/core_id': '0',
+    'sys/devices/system/cpu/cpu7x/topology/core_id': '0',
+    'sys/devices/system/cpu/cpu99999/topology/core_id': '0',
+    'sys/devices/system/node/node0/cpulist': '0-1',
+    'sys/devices/system/node/node00/cpulist': '0'
+  })
+  t.same(found.cpus.map((cpu) => cpu.id), [0, 1])
+  t.same(found.nodes.map((node) => node.id), [0])
+})
+
+t.test('a row of distances with a word in it tells no distance', async (t) => {
+  const rows = (row: string) => machine(2, () => ({}), Object.fromEntries([0, 1, 2].flatMap((id) => [
+    [`sys/devices/system/node/node${id}/cpulist`, id < 2 ? String(id) : ''],
+    [`sys/devices/system/node/node${id}/distance`, row]
+  ]))).nodes[0]?.distance
+  t.same(rows('10 20 30'), { 0: 10, 1: 20, 2: 30 })
+  t.equal(rows('10 x 20 30'), null)
+  t.same(rows('10'), { 0: 10 })
+})
+
+t.test('a capacity above 1024 or a frequency of 99 kHz makes no second kind of cores', async (t) => {
+  t.equal(machine(3, (id) => ({ cpu_capacity: id === 0 ? '99999' : '1024' })).perfEvidence, null)
+  t.equal(machine(3, (id) => ({ 'cpufreq/cpuinfo_max_freq': id === 0 ? '99' : '3000000' })).perfEvidence, null)
+})
+
+t.test('4096 cpus, and 4096 whose every set is 0-65535, are read and planned', async (t) => {
+  for (const nonsense of [undefined, '0-65535']) {
+    const found = machine(4096, (id) => ({
+      'topology/thread_siblings_list': nonsense ?? `${id & ~1}-${id | 1}`,
+      'topology/core_siblings_list': nonsense ?? '0-4095',
+      'cache/index3/level': '3',
+      'cache/index3/type': 'Unified',
+      'cache/index3/shared_cpu_list': nonsense ?? `${id & ~15}-${id | 15}`
+    }))
+    const plan = makePlan(found, { reserve: 0 })
+    t.equal(plan.maxActors, 4096)
+    t.same(plan.tiers.map((tier) => tier.slots.length), nonsense === undefined ? [8, 2040, 2048] : [1, 4095])
+  }
+})
+
 t.test('a mask and a cpuset that leave no cpu: one of them is believed, with a note', async (t) => {
   const found = machine(4, () => ({}), {
     ...unified, 'proc/self/status': 'Cpus_allowed_list:\t0-1\n', 'sys/fs/cgroup/a/b/cpuset.cpus.effective': '2-3'
@@ -195,6 +275,55 @@ t.test('an empty root has no cpus, and pipes, folders and loose links in place o
   t.equal(found.possible === null || found.possible.length === 0, true)
 })
 
+t.test('a link that leads out of a recorded machine is not followed, and circles of links end', async (t) => {
+  const { root } = openMachine(t, 'vm-1cpu')
+  const outside = t.testdir({ level: '2', type: 'Unified', shared_cpu_list: '0' })
+  const cpu = path.join(root, 'sys/devices/system/cpu/cpu0')
+  fs.rmSync(path.join(cpu, 'cache'), { recursive: true })
+  fs.mkdirSync(path.join(cpu, 'cache'))
+  fs.symlinkSync(outside, path.join(cpu, 'cache/index2'))
+  fs.symlinkSync('../cache', path.join(cpu, 'cache/index3'))
+  fs.symlinkSync('index5', path.join(cpu, 'cache/index4'))
+  fs.symlinkSync('index4', path.join(cpu, 'cache/index5'))
+  t.equal(readTopology({ root }).cpus[0]?.llcCpus, null)
+  fs.cpSync(outside, path.join(cpu, 'inside'), { recursive: true })
+  fs.symlinkSync('../inside', path.join(cpu, 'cache/index1'))
+  t.same(readTopology({ root }).cpus[0]?.l2Cpus, [0], 'a link inside the root is followed')
+})
+
+t.test('10 trees on a disk with folders, pipes, links, devices and NULs in place of files: a plan each', async (t) => {
+  const { root, files } = openMachine(t, 'vm-seed-cgroup2')
+  const names = [...files.keys()]
+  const kinds = process.platform === 'win32' ? ['folder', 'NUL', 'gone'] : ['folder', 'NUL', 'gone', 'pipe', 'circle', 'device', 'unreadable']
+  let changed = 0
+  const whole = JSON.stringify(makePlan(readTopology({ root })))
+  fc.assert(fc.property(fc.uniqueArray(fc.tuple(fc.constantFrom(...names), fc.constantFrom(...kinds)),
+    { minLength: 40, maxLength: 120, selector: ([name]) => name }), (faults) => {
+    for (const [name, kind] of faults) {
+      const file = path.join(root, name)
+      fs.rmSync(file, { recursive: true, force: true })
+      if (kind === 'folder') fs.mkdirSync(file)
+      if (kind === 'NUL') fs.writeFileSync(file, '\0'.repeat(5000))
+      if (kind === 'circle') fs.symlinkSync(path.basename(file), file)
+      if (kind === 'device') fs.symlinkSync('/dev/zero', file)
+      if (kind === 'unreadable') fs.writeFileSync(file, '0-31', { mode: 0 })
+    }
+    const pipes = faults.filter(([name, kind]) => kind === 'pipe' && !fs.existsSync(path.join(root, name)))
+    if (pipes.length > 0) execFileSync('mkfifo', [...new Set(pipes.map(([name]) => path.join(root, name)))])
+    const found = readTopology({ root })
+    const plan = makePlan(found)
+    if (!plan.tiers.flatMap(({ cpus }) => cpus).every((id) => found.allowed.includes(id))) throw new Error('a barred cpu')
+    if (JSON.stringify(plan) !== whole) changed++
+    for (const [name] of faults) {
+      const file = path.join(root, name)
+      fs.rmSync(file, { recursive: true, force: true })
+      fs.writeFileSync(file, files.get(name)!, 'latin1')
+    }
+  }), { seed: 20260102, numRuns: 10, endOnFailure: true })
+  t.ok(changed > 2, `${changed} of 10 trees gave another plan`)
+  t.equal(JSON.stringify(makePlan(readTopology({ root }))), whole, 'and the whole tree gives its own again')
+})
+
 t.test('this machine has a cpu for this process', async (t) => {
   const found = await detectTopology()
   t.ok(found.parallelism >= 1)
@@ -214,13 +343,14 @@ t.test('without kernel files the numbers of cores come from elsewhere, or one nu
   t.equal(makePlan(found, { reserve: 0 }).maxActors, 3)
 })
 
-t.test('200 machines with broken files: no crash, a plan that can be used, each within a second', async (t) => {
-  const { files: whole, reader } = readMachine('vm-seed-cgroup2')
-  const names = [...whole.keys()]
-  // The files that everything hangs on; a run breaks some of them among others.
-  const vital = names.filter((name) => /system\/\w+\/\w+$|cpu\.max|effective$|self\/\w+$|cpulist$/.test(name))
-  const wholeTopology = readTopology({ root: '/recorded', reader })
-  t.ok(vital.length > 10)
+t.test('200 machines with broken files: no crash and a plan that can be used', async (t) => {
+  const machines = folders.map((folder) => {
+    const { files, reader } = readMachine(folder)
+    const names = [...files.keys()]
+    // The files that everything hangs on; a run breaks some of them among others.
+    const vital = names.filter((name) => /system\/\w+\/\w+$|cpu\.max|effective$|self\/\w+$|cpulist$/.test(name))
+    return { files, names, vital: vital.length > 0 ? vital : names, topology: readTopology({ root: '/recorded', reader }) }
+  })
   const fault = fc.oneof(
     fc.constant((text: string) => text.slice(0, text.length >> 1)),
     fc.constant(() => ''),
@@ -234,23 +364,32 @@ t.test('200 machines with broken files: no crash, a plan that can be used, each 
     fc.constantFrom('99', '4095', 'max', '3-1', '1,1,1', '0::/../../../..').map((text) => () => text),
     fc.string({ unit: 'binary', maxLength: 200 }).map((text) => () => text)
   )
-  const faults = fc.array(fc.tuple(fc.oneof(fc.constantFrom(...vital), fc.constantFrom(...names)), fault),
-    { minLength: 1, maxLength: 60 })
-  // A run may also lose every file of one name, as old kernels do.
-  const lost = fc.array(fc.constantFrom(...new Set(names.map((name) => path.basename(name)))), { maxLength: 6 })
+  const faults = fc.array(fc.tuple(fc.boolean(), fc.nat(), fault), { minLength: 1, maxLength: 60 })
+  // A run may also lose or spoil every file of one name, as old kernels do.
+  const spoilt = fc.constantFrom(null, '', '0-65535', '-1', 'ffffffff,ffffffff')
+  const kinds = fc.array(fc.tuple(fc.nat(), spoilt), { maxLength: 6 })
   let broken = 0
-  fc.assert(fc.property(faults, lost, fc.constantFrom(...strategies), (faults, lost, strategy) => {
-    const files = new Map([...whole].filter(([name]) => !lost.includes(path.basename(name))))
-    for (const [name, apply] of faults) {
+  const inputs = [fc.constantFrom(...machines), faults, kinds, fc.constantFrom(...strategies)] as const
+  fc.assert(fc.property(...inputs, (machine, faults, kinds, strategy) => {
+    const { files: whole, names, vital, topology: wholeTopology } = machine
+    const files = new Map(whole)
+    const basenames = [...new Set(names.map((name) => path.basename(name)))]
+    for (const [at, text] of kinds) {
+      const kind = basenames[at % basenames.length]!
+      for (const name of names.filter((name) => path.basename(name) === kind)) {
+        if (text === null) files.delete(name)
+        else files.set(name, text)
+      }
+    }
+    for (const [isVital, at, apply] of faults) {
+      const among = isVital ? vital : names
+      const name = among[at % among.length]!
       const text = apply(whole.get(name)!)
       if (text === null) files.delete(name)
       else files.set(name, text)
     }
-    const startedMs = performance.now()
     const found = readTopology({ root: '/recorded', reader: memoryReader(files) })
     const plan = makePlan(found, { strategy })
-    const tookMs = performance.now() - startedMs
-    if (tookMs > 1000) throw new Error(`took ${tookMs} ms`)
     const slots = plan.tiers.flatMap((tier) => tier.slots)
     if (plan.tiers[0]?.threshold !== 0 || slots.length === 0) throw new Error('no tier is open')
     if (slots.some((slot, index) => slot.id !== index)) throw new Error('slots are not numbered in order')
