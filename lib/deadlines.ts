@@ -1,4 +1,5 @@
-// Deadlines of jobs: one timer for each distinct duration, O(1) to add and to take off, nothing kept for a settled job.
+// Deadlines of jobs that wait: one timer for each distinct duration, O(1) to add and take off; nothing is left behind.
+import type { Clock, Timer } from './clock.js'
 
 /** A place in the list of its duration; `cancel` takes it off. */
 export interface Deadline { cancel (): void }
@@ -8,16 +9,16 @@ interface Node extends Deadline { dueMs: number, fire: () => void, previous: Nod
 class List {
   first: Node | undefined
   last: Node | undefined
-  timer: NodeJS.Timeout | undefined
+  timer: Timer | undefined
 }
 
 /** Deadlines of one pool; the clock is passed in. */
 export class Deadlines {
-  readonly #now: () => number
+  readonly #clock: Clock
   readonly #lists = new Map<number, List>()
 
-  constructor (now: () => number) {
-    this.#now = now
+  constructor (clock: Clock) {
+    this.#clock = clock
   }
 
   /** Call `fire` once, `ms` from now; never keeps the process alive. */
@@ -26,7 +27,7 @@ export class Deadlines {
     if (list === undefined) this.#lists.set(ms, list = new List())
     const owner = list
     const node: Node = {
-      dueMs: this.#now() + ms,
+      dueMs: this.#clock.now() + ms,
       fire,
       previous: list.last,
       next: undefined,
@@ -35,13 +36,13 @@ export class Deadlines {
     if (list.last === undefined) list.first = node
     else list.last.next = node
     list.last = node
-    list.timer ??= setTimeout(() => this.#due(ms, owner), ms).unref()
+    list.timer ??= this.#clock.after(ms, () => this.#due(ms, owner))
     return node
   }
 
   clear (): void {
     for (const list of this.#lists.values()) {
-      clearTimeout(list.timer)
+      list.timer?.cancel()
       list.first = list.last = undefined
     }
     this.#lists.clear()
@@ -49,7 +50,7 @@ export class Deadlines {
 
   #due (ms: number, list: List): void {
     list.timer = undefined
-    const nowMs = this.#now()
+    const nowMs = this.#clock.now()
     while (list.first !== undefined && list.first.dueMs <= nowMs + 0.5) {
       const node = list.first
       node.cancel()
@@ -58,7 +59,7 @@ export class Deadlines {
     if (list.first === undefined) {
       if (list.timer === undefined && this.#lists.get(ms) === list) this.#lists.delete(ms)
     } else {
-      list.timer ??= setTimeout(() => this.#due(ms, list), Math.max(1, Math.ceil(list.first.dueMs - nowMs))).unref()
+      list.timer ??= this.#clock.after(Math.max(1, Math.ceil(list.first.dueMs - nowMs)), () => this.#due(ms, list))
     }
   }
 

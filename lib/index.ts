@@ -22,6 +22,7 @@ export { channels } from './trace.js'
 export { makePlan, strategies, describeTopology, detectTopology, formatCpuList, readTopology, Scheduler }
 export type { Options }
 export type * from './jobs.js'
-export type { OffloadOptions, Snapshot, TierSnapshot, ActorSnapshot } from './scheduler.js'
+export type { OffloadOptions } from './pending.js'
+export type { Snapshot, TierSnapshot, ActorSnapshot } from './snapshot.js'
 export type { Plan, PlanOptions, Slot, Strategy, TierPlan, ExplicitTier } from './tiers.js'
 export type { Cpu, Topology } from './topology.js'

@@ -60,29 +60,30 @@ class Words {
   }
 }
 
-/** A job in a mailbox as the host keeps it. */
-interface Entry<T> { readonly job: T, readonly id: number, readonly position: number, readonly movable: boolean }
-
-/** What the host learns from one reply; `error` is set where the value could not be read. */
-export interface Reply<T> {
-  job: T
-  status: number
-  value: unknown
-  startedAtMs: number
-  runMs: number
-  error: unknown
+/** What a mailbox needs of a job it holds; it writes `id` and `position`. */
+export interface Held {
+  /** id in its mailbox, the low bits are its place; 0 when it is in none */
+  id: number
+  /** where its record stands in the request ring */
+  position: number
+  /** may `takeBackMany` take it? */
+  readonly isMovable: boolean
 }
 
+/**
+ * Called for each reply. `status` is OK, ERROR or UNSENDABLE; `value` the result, the encoded error, or why it could
+ * not be sent or read. `startedAtMs` is in the host's clock, `runMs` is measured by the actor.
+ */
+export type OnReply<T> = (job: T, status: number, value: unknown, startedAtMs: number, runMs: number) => void
+
 /** The host's end: the one writer of requests and reader of replies. Main thread only. */
-export class HostEnd<T> {
+export class HostEnd<T extends Held> {
   readonly #words = new Words(new SharedArrayBuffer(REPLY_OFFSET + RING_BYTES))
   readonly #bell: MessagePort
   readonly #values: MessagePort
-  readonly #entries: (Entry<T> | undefined)[] = new Array(PLACES)
-  /** free places, first freed first used: an id is not soon seen again */
-  readonly #free: number[] = Array.from({ length: PLACES }, (_, place) => place)
-  #freeHead = 0
-  #generation = 1
+  /** by place: the low bits of the id */
+  readonly #held: (T | undefined)[] = new Array(PLACES).fill(undefined)
+  #nextId = 1
   #depth = 0
   #transfer: readonly unknown[] | undefined
   readonly ports: ActorPorts
@@ -107,27 +108,26 @@ export class HostEnd<T> {
   get depth (): number { return this.#depth }
 
   /**
-   * Give a job; returns its id in this mailbox, or 0 when there is no room. Throws what structured clone throws;
-   * then nothing was given.
-   * `transfer` detaches: such a job goes by port. `takeBackMany` passes over a job that is not `movable`.
+   * Give a job; false when there is no room. Throws what structured clone throws; then nothing was given.
+   * `transfer` detaches: such a job goes by port.
    */
-  give (
-    job: T, meta: number, value: unknown, transfer: readonly unknown[] | undefined, movable: boolean
-  ): number {
-    if (this.#depth === PLACES) return 0
-    const place = this.#free[this.#freeHead]!
-    const id = (this.#generation << 9) | place
-    this.#words.startedAtMs[place] = 0
+  give (job: T, meta: number, value: unknown, transfer: readonly unknown[] | undefined): boolean {
+    if (this.#depth === PLACES) return false
+    // ids rise; a place still held by a job that runs long is passed over, so an id is not soon seen again
+    while (this.#held[this.#nextId & (PLACES - 1)] !== undefined) this.#nextId = after(this.#nextId)
+    const id = this.#nextId
+    this.#words.startedAtMs[id & (PLACES - 1)] = 0
     this.#transfer = transfer
     const position = this.#words.requests.write(id, meta, 0, value, this.#post, transfer !== undefined)
     this.#transfer = undefined
-    if (position === undefined) return 0
-    this.#freeHead = (this.#freeHead + 1) % PLACES
-    this.#generation = this.#generation === 0x3fffff ? 1 : this.#generation + 1
-    this.#entries[place] = { job, id, position, movable }
+    if (position === undefined) return false
+    this.#nextId = after(id)
+    job.id = id
+    job.position = position
+    this.#held[id & (PLACES - 1)] = job
     this.#depth++
     this.wake()
-    return id
+    return true
   }
 
   /** Wake the actor if it sleeps or waits in its event loop; called after everything it should see. */
@@ -142,9 +142,10 @@ export class HostEnd<T> {
   }
 
   /** Take one job back: true when the actor had not claimed it; then it is out of the mailbox. */
-  takeBack (id: number): boolean {
-    const entry = this.#entryOf(id)
-    return entry !== undefined && this.#takeBack(entry)
+  takeBack (job: T): boolean {
+    if (!this.#holds(job) || !this.#words.requests.revoke(job.position)) return false
+    this.#release(job)
+    return true
   }
 
   /**
@@ -153,66 +154,71 @@ export class HostEnd<T> {
    */
   takeBackMany (limit: number, all = false): T[] {
     const taken: T[] = []
-    if (this.#depth === 0) return taken
-    const entries = this.#entries.filter((entry) => entry !== undefined && (all || entry.movable)) as Entry<T>[]
-    entries.sort((one, other) => (other.position - one.position) | 0)
-    for (const entry of entries) {
-      if (taken.length === limit || !this.#takeBack(entry)) break
-      taken.unshift(entry.job)
+    let left = this.#depth
+    for (let place = this.#nextId + PLACES - 1; left > 0 && taken.length < limit; place--) {
+      const job = this.#held[place & (PLACES - 1)]
+      if (job === undefined) continue
+      left--
+      if (!all && !job.isMovable) continue
+      // what was given before a claimed job is claimed as well
+      if (!this.takeBack(job)) break
+      taken.push(job)
     }
-    return taken
+    return taken.reverse()
   }
 
   /** Jobs still in the mailbox; after a death those that were claimed. */
   * jobs (): Generator<T> {
-    for (const entry of this.#entries) if (entry !== undefined) yield entry.job
+    if (this.#depth === 0) return
+    for (const job of this.#held) if (job !== undefined) yield job
   }
 
   /** Forget what is left after a death. */
   clear (): void {
-    for (const entry of this.#entries) if (entry !== undefined) this.#release(entry)
+    for (const job of this.#held) if (job !== undefined) this.#release(job)
   }
 
   /** When the job began to run, in the host's `performance.now()`; 0 if it did not yet. */
-  startedAtMs (id: number): number {
-    return this.#entryOf(id) === undefined ? 0 : this.#words.startedAtMs[id & (PLACES - 1)]!
+  startedAtMs (job: T): number {
+    return this.#holds(job) ? this.#words.startedAtMs[job.id & (PLACES - 1)]! : 0
   }
 
   /** Set the cancel flag of a job that runs, and tell the actor's event loop. */
-  cancel (id: number): void {
-    if (this.#entryOf(id) === undefined) return
-    Atomics.store(this.#words.cancelled, id & (PLACES - 1), id)
-    this.#bell.postMessage({ type: 'cancel', id } satisfies ToActor)
+  cancel (job: T): void {
+    if (!this.#holds(job)) return
+    Atomics.store(this.#words.cancelled, job.id & (PLACES - 1), job.id)
+    this.#bell.postMessage({ type: 'cancel', id: job.id } satisfies ToActor)
   }
 
-  /** The job an id of a log message belongs to, if it is still here. */
+  /** The job an id belongs to, if it is still here. */
   jobOf (id: number): T | undefined {
-    return this.#entryOf(id)?.job
+    const job = this.#held[id & (PLACES - 1)]
+    return job?.id === id ? job : undefined
   }
 
-  /** Read every reply there is; `onReply`'s object is its own. Returns how many. */
-  drain (onReply: (reply: Reply<T>) => void): number {
+  /** Read every reply there is; returns how many. */
+  drain (onReply: OnReply<T>): number {
+    const { replies } = this.#words
     let count = 0
     for (;;) {
-      const record = this.#words.replies.next()
+      const record = replies.next()
       if (record === undefined) return count
       count++
-      const { id, meta, word } = record
-      const entry = this.#entries[id & (PLACES - 1)]
+      const { id, meta } = record
+      let status = record.word & (15 - LOGGED)
+      if ((record.word & LOGGED) !== 0) this.readMessages()
+      const job = this.jobOf(id)
       let value: unknown
-      let error: unknown
-      if ((word & LOGGED) !== 0) this.readMessages()
-      let status = word & (15 - LOGGED)
       try {
-        value = this.#words.replies.read(record, this.#fetch)
-      } catch (cause) {
+        value = replies.read(record, this.#fetch)
+      } catch (error) {
         status = UNSENDABLE
-        error = cause
+        value = error
       }
-      if (entry?.id !== id) continue
+      if (job === undefined) continue
       const startedAtMs = this.#words.startedAtMs[id & (PLACES - 1)]!
-      this.#release(entry)
-      onReply({ job: entry.job, status, value, startedAtMs, runMs: meta / 1000, error })
+      this.#release(job)
+      onReply(job, status, value, startedAtMs, meta / 1000)
     }
   }
 
@@ -253,23 +259,22 @@ export class HostEnd<T> {
     this.#values.close()
   }
 
-  #entryOf (id: number): Entry<T> | undefined {
-    const entry = this.#entries[id & (PLACES - 1)]
-    return entry?.id === id ? entry : undefined
+  #holds (job: T): boolean {
+    return job.id !== 0 && this.#held[job.id & (PLACES - 1)] === job
   }
 
-  #takeBack (entry: Entry<T>): boolean {
-    if (!this.#words.requests.revoke(entry.position)) return false
-    this.#release(entry)
-    return true
-  }
-
-  #release (entry: Entry<T>): void {
-    const place = entry.id & (PLACES - 1)
-    this.#entries[place] = undefined
-    this.#free[(this.#freeHead + PLACES - this.#depth) % PLACES] = place
+  #release (job: T): void {
+    this.#held[job.id & (PLACES - 1)] = undefined
+    job.id = 0
     this.#depth--
   }
+}
+
+/** The host's end as the floors above see it. */
+export type Mailbox<T extends Held> = Pick<HostEnd<T>, keyof HostEnd<T>>
+
+function after (id: number): number {
+  return id === 0x7fffffff ? 1 : id + 1
 }
 
 /** A job as the actor takes it; `error` is set where its input could not be read. */

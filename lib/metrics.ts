@@ -1,11 +1,12 @@
 // Counters and histograms of a pool; numbers only, text formats are somebody else's.
 
-/** Buckets: four to each power of two of microseconds, up to 2^30 µs (18 minutes); chosen: 19 % error at most. */
-const BUCKETS = 124
+/** Buckets: four to each power of two of microseconds up to 2^30 (18 minutes), and one over it; chosen: 25 % error. */
+const OVER = 120
+const MAX_MS = 2 ** 30 / 1000
 
 /** A histogram of durations. Recording takes no allocation. */
 export class Histogram {
-  readonly #counts = new Float64Array(BUCKETS)
+  readonly #counts = new Float64Array(OVER + 1)
   count = 0
   sumMs = 0
   maxMs = 0
@@ -14,16 +15,24 @@ export class Histogram {
     this.count++
     this.sumMs += ms
     if (ms > this.maxMs) this.maxMs = ms
-    this.#counts[bucketOf(Math.min(ms * 1000, 2 ** 31 - 1))]!++
+    this.#counts[bucketOf(ms)]!++
+  }
+
+  /** Add what another one has recorded. */
+  add (other: Histogram): void {
+    this.count += other.count
+    this.sumMs += other.sumMs
+    if (other.maxMs > this.maxMs) this.maxMs = other.maxMs
+    for (let bucket = 0; bucket <= OVER; bucket++) this.#counts[bucket]! += other.#counts[bucket]!
   }
 
   /** Upper edge, in ms, of the bucket that holds the given share (0 to 1) of the values; 0 when empty. */
   percentile (share: number): number {
     let left = Math.ceil(this.count * share)
     if (left === 0) return 0
-    for (let bucket = 0; bucket < BUCKETS; bucket++) {
+    for (let bucket = 0; bucket <= OVER; bucket++) {
       left -= this.#counts[bucket]!
-      if (left <= 0) return Math.min(this.maxMs, upperEdge(bucket) / 1000)
+      if (left <= 0) return bucket === OVER ? this.maxMs : Math.min(this.maxMs, upperEdge(bucket) / 1000)
     }
     return this.maxMs
   }
@@ -52,7 +61,7 @@ export interface HistogramView {
 export const outcomes = ['ok', 'error', 'timeout', 'cancelled', 'expired', 'exit', 'closed'] as const
 export type Outcome = typeof outcomes[number]
 
-/** Times of one job name or one tier. */
+/** Times of the jobs of one name on one tier. */
 export class Times {
   readonly wait = new Histogram()
   readonly run = new Histogram()
@@ -64,10 +73,24 @@ export class Times {
     this.border.record(borderMs)
   }
 
-  view (): { wait: HistogramView, run: HistogramView, border: HistogramView } {
+  /** Several taken together. */
+  static sum (all: readonly Times[]): Times {
+    const sum = new Times()
+    for (const { wait, run, border } of all) {
+      sum.wait.add(wait)
+      sum.run.add(run)
+      sum.border.add(border)
+    }
+    return sum
+  }
+
+  view (): TimesView {
     return { wait: this.wait.view(), run: this.run.view(), border: this.border.view() }
   }
 }
+
+/** Plain copy of the times of a job name or a tier. */
+export interface TimesView { wait: HistogramView, run: HistogramView, border: HistogramView }
 
 /** Counters of a pool since its start. */
 export class Counters {
@@ -80,10 +103,13 @@ export class Counters {
   readonly settled = Object.fromEntries(outcomes.map((outcome) => [outcome, 0])) as Record<Outcome, number>
 }
 
-function bucketOf (us: number): number {
-  if (!(us >= 1)) return 0
-  const power = Math.min(30, 31 - Math.clz32(us))
-  return Math.min(BUCKETS - 1, power * 4 + Math.min(3, Math.floor((us / 2 ** power - 1) * 4)))
+/** In quarters of a microsecond as an integer the two bits below the highest are the quarter of the power. */
+function bucketOf (ms: number): number {
+  if (!(ms < MAX_MS)) return OVER
+  const quarters = (ms * 4000) >>> 0
+  if (quarters < 4) return 0
+  const power = 29 - Math.clz32(quarters)
+  return (power << 2) + ((quarters >>> power) & 3)
 }
 
 function upperEdge (bucket: number): number {

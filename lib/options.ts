@@ -62,8 +62,8 @@ export interface Options {
   blockWhenIdle?: boolean | 'auto'
   /** spin for up to 50 µs for the next job where that pays; 'auto': on fewer actors than CPUs @default 'auto' */
   spin?: boolean | 'auto'
-  /** add the caller's stack to the errors of jobs; costs about a microsecond a job @default true */
-  callerStack?: boolean
+  /** add the caller's stack to the errors of jobs; 'auto': not of jobs that run less than 50 µs @default 'auto' */
+  callerStack?: boolean | 'auto'
   /** `{ job: input }` to be called in each new actor before it opens @default {} */
   warmup?: Record<string, unknown>
   /** heap limits of each thread, as in node:worker_threads @default Node's own */
@@ -112,7 +112,6 @@ const texts: Check = {
   expected: 'an object of strings',
   test: (value) => isRecord(value) && Object.values(value).every((text) => typeof text === 'string')
 }
-const flag = oneOf(true, false)
 const ms = integer(0)
 
 /** The table: default and check of every option but `jobs`. A default of undefined means: not set. */
@@ -142,7 +141,7 @@ export const optionTable = {
   asyncPerActor: [1, integer(1, 256)],
   blockWhenIdle: ['auto', oneOf(true, false, 'auto')],
   spin: ['auto', oneOf(true, false, 'auto')],
-  callerStack: [true, flag],
+  callerStack: ['auto', oneOf(true, false, 'auto')],
   warmup: [{}, record],
   resourceLimits: [undefined, record],
   env: [undefined, texts],

@@ -9,16 +9,17 @@ import { HostEnd } from './mailbox.js'
 import type { Worker } from 'node:worker_threads'
 import type { FromActor, JobLog, JobModule } from './jobs.js'
 import type { Load } from './load.js'
+import type { Held, Mailbox } from './mailbox.js'
 import type { Plan, Slot } from './tiers.js'
 
 /** States of an actor. */
 export type ActorState = 'closed' | 'opening' | 'open' | 'draining' | 'failed'
 
 /** A slot with its actor, if one lives, as the host sees it. */
-export interface Actor<T> {
+export interface Actor<T extends Held> {
   readonly slot: Slot
   state: ActorState
-  mailbox: HostEnd<T> | undefined
+  mailbox: Mailbox<T> | undefined
   /** why it is closed or failed, or was restarted last */
   reason: string | undefined
   openedAtMs: number
@@ -55,13 +56,13 @@ export interface SupervisorOptions {
 }
 
 /** Called back by the supervisor; the scheduler's side. */
-export interface SupervisorEvents<T> {
+export interface SupervisorEvents<T extends Held> {
   /** the actor can take jobs */
   opened (actor: Actor<T>): void
   /** a message from the actor's mailbox: the bell or a log record */
   message (actor: Actor<T>, message: FromActor): void
   /** the actor is gone, its mailbox still to be read; `reason` is undefined where it was told to stop */
-  gone (actor: Actor<T>, mailbox: HostEnd<T>, reason: unknown): void
+  gone (actor: Actor<T>, mailbox: Mailbox<T>, reason: unknown): void
   /** the actor changed its state */
   changed (actor: Actor<T>): void
 }
@@ -69,8 +70,12 @@ export interface SupervisorEvents<T> {
 /** Longest pause before a restart, ms; chosen. */
 const MAX_BACKOFF_MS = 5000
 
+/** What the floors above use of a supervisor; the simulator has one without threads. */
+export type Crew<T extends Held> =
+  Pick<Supervisor<T>, 'actors' | 'names' | 'open' | 'isRestarting' | 'retire' | 'kill' | 'close'>
+
 /** The actors of one plan. Main thread only. */
-export class Supervisor<T> {
+export class Supervisor<T extends Held> {
   readonly actors: readonly Actor<T>[]
   readonly #options: SupervisorOptions
   readonly #load: Load
@@ -212,7 +217,7 @@ export class Supervisor<T> {
     await Promise.race([limit, Promise.allSettled([...this.#pools.values()].map((pool) => pool.destroy()))])
   }
 
-  #ended (actor: Actor<T>, mailbox: HostEnd<T>, reason: unknown, wasOpening: boolean): void {
+  #ended (actor: Actor<T>, mailbox: Mailbox<T>, reason: unknown, wasOpening: boolean): void {
     if (actor.mailbox !== mailbox) return
     actor.mailbox = actor.thread = actor.kill = undefined
     this.#load.leave(actor.slot.id)

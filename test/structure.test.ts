@@ -7,8 +7,8 @@ const root = path.resolve(__dirname, '..')
 
 /** The floors, lowest first: a file imports only from floors below its own, types too. */
 const floors = [
-  ['errors', 'load', 'trace', 'jobs', 'ring', 'deadlines', 'metrics', 'queue', 'machine/cpulist'],
-  ['machine/files', 'machine/allowed', 'log'],
+  ['errors', 'load', 'trace', 'jobs', 'ring', 'clock', 'metrics', 'queue', 'idle', 'machine/cpulist'],
+  ['machine/files', 'machine/allowed', 'log', 'deadlines'],
   ['machine/arch', 'machine/mounts', 'machine/nodes'],
   ['machine/cgroup', 'machine/cpus'],
   ['machine/kinds'],
@@ -20,6 +20,10 @@ const floors = [
   ['schema'],
   ['options', 'gate', 'mailbox'],
   ['actor', 'supervisor'],
+  ['pending'],
+  ['keys'],
+  ['placing'],
+  ['settling', 'snapshot'],
   ['scheduler'],
   ['index'],
   ['cli']

@@ -1,20 +1,27 @@
 // Deadlines: in order, one timer a duration, cancelled and cleared; the clock and the timers are played by hand.
 import t from 'tap'
+import { systemClock } from '#lib/clock'
 import { Deadlines } from '#lib/deadlines'
 
-interface Timer { atMs: number, fire: () => void, isReferenced: boolean }
+import type { Clock } from '#lib/clock'
 
-/** setTimeout and clearTimeout with a clock that only `to` moves. */
-class Clock {
+interface Timer { atMs: number, fire: () => void }
+
+/** A clock that only `to` moves. */
+class HandClock implements Clock {
   nowMs = 0
   timers: Timer[] = []
   started = 0
+  now = (): number => this.nowMs
+  soon = (): void => {}
+  hold = (): void => {}
+  close = (): void => {}
 
-  constructor (t: any) {
-    t.intercept(globalThis, 'setTimeout', { value: (fire: () => void, ms: number) => this.#start(fire, ms) })
-    t.intercept(globalThis, 'clearTimeout', {
-      value: (timer?: Timer) => { this.timers = this.timers.filter((other) => other !== timer) }
-    })
+  after (ms: number, fire: () => void): { cancel: () => void } {
+    const timer = { atMs: this.nowMs + ms, fire }
+    this.timers.push(timer)
+    this.started++
+    return { cancel: () => { this.timers = this.timers.filter((other) => other !== timer) } }
   }
 
   to (nowMs: number): void {
@@ -27,33 +34,18 @@ class Clock {
     }
     this.nowMs = nowMs
   }
-
-  #start (fire: () => void, ms: number): unknown {
-    const timer = {
-      atMs: this.nowMs + ms,
-      fire,
-      isReferenced: true,
-      unref () {
-        timer.isReferenced = false
-        return timer
-      }
-    }
-    this.timers.push(timer)
-    this.started++
-    return timer
-  }
 }
 
-function setUp (t: any) {
-  const clock = new Clock(t)
+function setUp () {
+  const clock = new HandClock()
   const fired: [string, number][] = []
-  const deadlines = new Deadlines(() => clock.nowMs)
+  const deadlines = new Deadlines(clock)
   const add = (ms: number, name: string) => deadlines.add(ms, () => fired.push([name, clock.nowMs]))
   return { clock, fired, deadlines, add }
 }
 
 t.test('durations of 30, 10 and 20 ms fire at 10, 20 and 30, each once', async (t) => {
-  const { clock, fired, add } = setUp(t)
+  const { clock, fired, add } = setUp()
   add(30, 'c')
   add(10, 'a')
   add(20, 'b')
@@ -64,7 +56,7 @@ t.test('durations of 30, 10 and 20 ms fire at 10, 20 and 30, each once', async (
 })
 
 t.test('3 deadlines of 10 ms share one timer and fire at 10, 14 and 17, in order', async (t) => {
-  const { clock, fired, add } = setUp(t)
+  const { clock, fired, add } = setUp()
   add(10, 'a')
   clock.to(4)
   add(10, 'b')
@@ -78,25 +70,16 @@ t.test('3 deadlines of 10 ms share one timer and fire at 10, 14 and 17, in order
 })
 
 t.test('1,000 deadlines of one moment need one timer', async (t) => {
-  const { clock, fired, add } = setUp(t)
+  const { clock, fired, add } = setUp()
   for (let i = 0; i < 1000; i++) add(5, String(i))
   clock.to(5)
   t.same(fired.map(([name]) => +name), Array.from({ length: 1000 }, (_, i) => i))
   t.equal(clock.started, 1)
 })
 
-t.test('no timer keeps the process alive', async (t) => {
-  const { clock, add } = setUp(t)
-  add(10, 'a')
-  clock.to(5)
-  add(10, 'b')
-  clock.to(10)
-  t.same(clock.timers.map((timer) => timer.isReferenced), [false], 'nor does the timer that follows')
-})
-
 for (const [name, places] of Object.entries({ first: [0], middle: [1], last: [2], 'first two': [0, 1], every: [2, 0, 1] })) {
   t.test(`cancelled, the ${name} of 3 deadlines do not fire and the others do`, async (t) => {
-    const { clock, fired, add } = setUp(t)
+    const { clock, fired, add } = setUp()
     const three = ['a', 'b', 'c'].map((name) => add(10, name))
     for (const place of places) {
       three[place]!.cancel()
@@ -110,7 +93,7 @@ for (const [name, places] of Object.entries({ first: [0], middle: [1], last: [2]
 }
 
 t.test('a deadline added after the cancelled ones fires at its own time', async (t) => {
-  const { clock, fired, add } = setUp(t)
+  const { clock, fired, add } = setUp()
   add(10, 'a').cancel()
   clock.to(6)
   add(10, 'b')
@@ -119,7 +102,7 @@ t.test('a deadline added after the cancelled ones fires at its own time', async 
 })
 
 t.test('a deadline that fires may add one of the same duration and cancel another', async (t) => {
-  const { clock, fired, deadlines, add } = setUp(t)
+  const { clock, fired, deadlines, add } = setUp()
   deadlines.add(10, () => {
     fired.push(['a', clock.nowMs])
     other.cancel()
@@ -132,7 +115,7 @@ t.test('a deadline that fires may add one of the same duration and cancel anothe
 })
 
 t.test('cancelling after the deadline fired leaves its neighbour alone', async (t) => {
-  const { clock, fired, add } = setUp(t)
+  const { clock, fired, add } = setUp()
   const first = add(10, 'a')
   clock.to(5)
   add(10, 'b')
@@ -143,7 +126,7 @@ t.test('cancelling after the deadline fired leaves its neighbour alone', async (
 })
 
 t.test('cleared, none of 2 durations fires and no timer is left; later ones do fire', async (t) => {
-  const { clock, fired, deadlines, add } = setUp(t)
+  const { clock, fired, deadlines, add } = setUp()
   add(10, 'a')
   const b = add(20, 'b')
   deadlines.clear()
@@ -157,7 +140,7 @@ t.test('cleared, none of 2 durations fires and no timer is left; later ones do f
 })
 
 t.test('cleared by one that fires, the next of the same moment and of 5 ms later do not', async (t) => {
-  const { clock, fired, deadlines, add } = setUp(t)
+  const { clock, fired, deadlines, add } = setUp()
   deadlines.add(10, () => {
     fired.push(['a', clock.nowMs])
     deadlines.clear()
@@ -171,7 +154,7 @@ t.test('cleared by one that fires, the next of the same moment and of 5 ms later
 })
 
 t.test('with real timers, 20 ms fires after 5 ms and not early', async (t) => {
-  const deadlines = new Deadlines(() => performance.now())
+  const deadlines = new Deadlines(systemClock())
   const alive = setInterval(() => {}, 1000)
   const startMs = performance.now()
   const order: number[] = []

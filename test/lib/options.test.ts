@@ -45,7 +45,7 @@ const wrong = {
   asyncPerActor: [0, 257, 1.5],
   blockWhenIdle: ['never', 1],
   spin: ['always', 0],
-  callerStack: ['auto', 1],
+  callerStack: ['always', 1],
   warmup: [[], 'job', 1],
   resourceLimits: [[], 512],
   env: [{ A: 1 }, [], 'A=1'],

@@ -1,0 +1,34 @@
+// Time as the host uses it. It is passed in, so that the simulator can run the same code in virtual time.
+import { performance } from 'node:perf_hooks'
+
+/** A timer that was set; `cancel` takes it back and may be called at any time. */
+export interface Timer { cancel (): void }
+
+/** A clock in milliseconds. Nothing that waits for it keeps the process alive, but `hold` does. */
+export interface Clock {
+  /** milliseconds since some start */
+  now (): number
+  /** Call `fire` once after at least `ms`. */
+  after (ms: number, fire: () => void): Timer
+  /** Call `fire` once after the input and output that is ready now. */
+  soon (fire: () => void): void
+  /** Keep the process alive, or no longer. */
+  hold (isHeld: boolean): void
+  /** Let go of everything. */
+  close (): void
+}
+
+/** The machine's own. */
+export function systemClock (): Clock {
+  const holder = setInterval(() => {}, 2 ** 30).unref()
+  return {
+    now: () => performance.now(),
+    after: (ms, fire) => {
+      const timer = setTimeout(fire, ms).unref()
+      return { cancel: () => clearTimeout(timer) }
+    },
+    soon: (fire) => { setImmediate(fire) },
+    hold: (isHeld) => { isHeld ? holder.ref() : holder.unref() },
+    close: () => clearInterval(holder)
+  }
+}

@@ -1,0 +1,96 @@
+// Jobs with a key: each key has a home actor in the lowest tier, and its jobs wait for that one alone, in order.
+import type { Job } from './pending.js'
+import type { Actor } from './supervisor.js'
+
+/** The jobs that wait for the home of their key. */
+export class KeyedJobs {
+  readonly #homes: readonly Actor<Job>[]
+  readonly #waiting = new Map<Actor<Job>, Job[]>()
+  #length = 0
+
+  /** `homes`: the actors of the lowest tier. */
+  constructor (homes: readonly Actor<Job>[]) {
+    this.#homes = homes
+  }
+
+  /** Jobs waiting. */
+  get length (): number { return this.#length }
+
+  /** The home of a key: highest rank of key and slot, so that few keys move when one has failed. */
+  homeOf (key: string): Actor<Job> | undefined {
+    let home: Actor<Job> | undefined
+    let best = -1
+    for (const actor of this.#homes) {
+      if (actor.state === 'failed') continue
+      const rank = hash(`${key}\0${actor.slot.id}`)
+      if (rank > best) {
+        best = rank
+        home = actor
+      }
+    }
+    return home
+  }
+
+  /** Put a job before those that were accepted after it. False: every actor of the lowest tier has failed. */
+  push (job: Job): boolean {
+    const home = this.homeOf(job.options.key!)
+    if (home === undefined) return false
+    let jobs = this.#waiting.get(home)
+    if (jobs === undefined) this.#waiting.set(home, jobs = [])
+    let at = jobs.length
+    while (at > 0 && jobs[at - 1]!.order > job.order) at--
+    jobs.splice(at, 0, job)
+    job.isQueued = true
+    this.#length++
+    return true
+  }
+
+  remove (job: Job): void {
+    for (const jobs of this.#waiting.values()) {
+      const at = jobs.indexOf(job)
+      if (at < 0) continue
+      jobs.splice(at, 1)
+      this.#left(job)
+      return
+    }
+  }
+
+  /** Take out the first job that waits for this actor. */
+  shift (actor: Actor<Job>): Job | undefined {
+    const job = this.#waiting.get(actor)?.shift()
+    if (job !== undefined) this.#left(job)
+    return job
+  }
+
+  peek (actor: Actor<Job>): Job | undefined {
+    return this.#waiting.get(actor)?.[0]
+  }
+
+  /** Actors that jobs wait for. */
+  actors (): Iterable<Actor<Job>> { return this.#waiting.keys() }
+
+  /** Take out all jobs of an actor that has failed: their keys have a new home. */
+  takeAll (actor: Actor<Job>): Job[] {
+    const jobs = this.#waiting.get(actor) ?? []
+    this.#waiting.delete(actor)
+    for (const job of jobs) this.#left(job)
+    return jobs
+  }
+
+  * [Symbol.iterator] (): Generator<Job> {
+    for (const jobs of this.#waiting.values()) yield * jobs
+  }
+
+  #left (job: Job): void {
+    job.isQueued = false
+    this.#length--
+  }
+}
+
+/** FNV-1a with a final mix; spreads keys over slots, nothing more. */
+function hash (text: string): number {
+  let value = 0x811c9dc5
+  for (let at = 0; at < text.length; at++) value = Math.imul(value ^ text.charCodeAt(at), 0x01000193)
+  value = Math.imul(value ^ (value >>> 16), 0x7feb352d)
+  return (value ^ (value >>> 15)) >>> 0
+}

@@ -1,0 +1,85 @@
+// What the host keeps of an accepted job, and what is known of all jobs of a name.
+import { Times } from './metrics.js'
+import type { Deadline } from './deadlines.js'
+import type { JobLog, JobMeta } from './jobs.js'
+import type { Held } from './mailbox.js'
+import type { Priority, Queued } from './queue.js'
+import type { Actor } from './supervisor.js'
+
+/** Options of one call. */
+export interface OffloadOptions {
+  /** cancels the job */
+  signal?: AbortSignal
+  /** longest run, ms; 0 for none @default the pool's */
+  timeoutMs?: number
+  /** longest wait before the run, ms; 0 for none @default the pool's */
+  queueTimeoutMs?: number
+  /** @default 'normal' */
+  priority?: Priority
+  /** jobs of one key run on one actor of tier 1, in the order they were accepted */
+  key?: string
+  /** ArrayBuffers and ports to move instead of copying; they are detached here */
+  transfer?: readonly (ArrayBuffer | import('node:worker_threads').MessagePort)[]
+  /** may run a second time if its actor dies while it runs @default false */
+  idempotent?: boolean
+  /** may go to another machine where `remote` is set @default true */
+  spill?: boolean
+  /** goes through the engine of `remote` always, and survives the end of this process @default false */
+  durable?: boolean
+  /** of a durable job: one job for one value in a scope, such as the user */
+  idempotencyKey?: { readonly scope: string, readonly value: string }
+  /** trace context of the caller, W3C `traceparent`; goes along to another machine */
+  traceparent?: string
+  /** becomes `ctx.requestId` */
+  requestId?: string
+  /** where `ctx.log` writes: a pino logger @default the pool's */
+  log?: Partial<JobLog>
+}
+
+/** All jobs of one name. */
+export class Kind {
+  /** moving mean of the run times, ms; NaN before the first has ended */
+  meanMs = NaN
+  /** by index of the tier in the plan */
+  readonly times: Times[]
+
+  constructor (readonly name: string, readonly index: number, tiers: number) {
+    this.times = Array.from({ length: tiers }, () => new Times())
+  }
+}
+
+/** One accepted job, from `offload()` to its settling. */
+export class Job implements Queued, Held {
+  isQueued = false
+  isSettled = false
+  id = 0
+  position = 0
+  /** in whose mailbox it is */
+  actor: Actor<Job> | undefined = undefined
+  /** its share of the actor's `workMs` */
+  workMs = 0
+  /** how often its actor died while it ran */
+  deaths = 0
+  queueDeadline: Deadline | undefined = undefined
+
+  constructor (
+    /** rises with each accepted job */
+    readonly order: number,
+    readonly kind: Kind,
+    readonly input: unknown,
+    readonly options: OffloadOptions,
+    readonly level: number,
+    readonly acceptedAtMs: number,
+    readonly timeoutMs: number,
+    readonly queueTimeoutMs: number,
+    /** sent with the input, where there is something to send */
+    readonly meta: JobMeta | undefined,
+    readonly caller: { stack?: string } | undefined,
+    readonly resolve: (value: unknown) => void,
+    readonly reject: (error: unknown) => void
+  ) {}
+
+  get isKeyed (): boolean { return this.options.key !== undefined }
+  /** Moved buffers are gone from here, and a keyed job keeps its order: these stay where they were given. */
+  get isMovable (): boolean { return this.options.transfer === undefined && this.options.key === undefined }
+}

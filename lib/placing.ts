@@ -1,0 +1,337 @@
+// Where a job goes: idle actors first, lowest tier first; depth, take-back, the gate's moves. See lib/README.md.
+import { channels } from './trace.js'
+import { Gate } from './gate.js'
+import { IdleSet } from './idle.js'
+import { KeyedJobs } from './keys.js'
+import { WITH_META } from './mailbox.js'
+import { Injector } from './queue.js'
+import type { Clock, Timer } from './clock.js'
+import type { Load } from './load.js'
+import type { Counters } from './metrics.js'
+import type { Job } from './pending.js'
+import type { Actor, Crew } from './supervisor.js'
+import type { Plan } from './tiers.js'
+
+/** Work an actor may have waiting before another job is given to it, ms, and with one job ahead; see performance. */
+const WINDOW_MS = 0.3
+const SECOND_MS = 1
+const WINDOW_JOBS = 256
+/** An actor that has settled nothing for so long gets no more jobs, and loses those it has not claimed, ms. */
+const SLOW_MS = 1
+
+/** What placing is told to do; the rest is fixed above. */
+export interface PlacingOptions {
+  readonly metric: 'demand' | 'running'
+  readonly closeDelayMs: number
+  readonly ageMs: number
+}
+
+/** Called back by placing; settling's side. */
+export interface PlacingEvents {
+  /** a job is in an actor's mailbox */
+  given (job: Job, actor: Actor<Job>, nowMs: number, wasIdle: boolean): void
+  /** structured clone refused the job's input */
+  unsendable (job: Job, error: unknown): void
+  /** every actor of the lowest tier has failed, so the job's key has no home */
+  homeless (job: Job): void
+}
+
+/** The jobs that wait, the gate, and who may hold what. */
+export class Placing {
+  readonly queue: Injector<Job>
+  readonly keyed: KeyedJobs
+  readonly gate: Gate
+  readonly #plan: Plan
+  readonly #options: PlacingOptions
+  readonly #clock: Clock
+  readonly #load: Load
+  readonly #crew: Crew<Job>
+  readonly #counters: Counters
+  readonly #events: PlacingEvents
+  readonly #actors: readonly Actor<Job>[]
+  readonly #idle: IdleSet
+  readonly #lowest: number
+  /** slots in open tiers; they come first */
+  #openSlots = 0
+  #seenActive = 0
+  #seenBacklog = 0
+  #gateTimer: Timer | undefined
+  #slowTimer: Timer | undefined
+
+  constructor (plan: Plan, options: PlacingOptions, clock: Clock, load: Load, crew: Crew<Job>, counters: Counters,
+    events: PlacingEvents) {
+    this.#plan = plan
+    this.#options = options
+    this.#clock = clock
+    this.#load = load
+    this.#crew = crew
+    this.#counters = counters
+    this.#events = events
+    this.#actors = crew.actors
+    this.#lowest = plan.tiers[0]!.tier
+    this.#idle = new IdleSet(this.#actors.length)
+    this.queue = new Injector(options.ageMs)
+    this.keyed = new KeyedJobs(this.#actors.slice(0, plan.tiers[0]!.slots.length))
+    this.gate = new Gate(plan.tiers.map(({ tier, threshold, slots }) => ({ tier, threshold, size: slots.length })),
+      options.closeDelayMs)
+    this.#followGate()
+  }
+
+  /** Jobs that no actor has. */
+  get backlog (): number { return this.queue.length + this.keyed.length }
+
+  /** Actors that may be given jobs. */
+  get openActors (): number {
+    let count = 0
+    for (let slot = 0; slot < this.#openSlots; slot++) if (this.#actors[slot]!.state === 'open') count++
+    return count
+  }
+
+  /** Actors that could start a job now: none while jobs wait here. */
+  get idleActors (): number {
+    if (this.backlog > 0) return 0
+    return this.#actors.filter(({ state, mailbox }) =>
+      state === 'closed' || (state === 'open' && mailbox!.depth === 0)).length
+  }
+
+  /** An actor that may have a new job now, ahead of nobody: undefined where it must wait. */
+  actorFor (job: Job): Actor<Job> | undefined {
+    if (!job.isKeyed) return this.queue.length > 0 ? undefined : this.#pick(job, job.acceptedAtMs)
+    const home = this.keyed.homeOf(job.options.key!)
+    return home?.state === 'open' && home.mailbox!.depth === 0 && this.keyed.peek(home) === undefined ? home : undefined
+  }
+
+  /** Let a new job wait. */
+  enqueue (job: Job): void {
+    if (job.isKeyed) this.putBack(job)
+    else this.queue.push(job)
+  }
+
+  /** Let a job wait again, ahead of those accepted after it. */
+  putBack (job: Job): void {
+    if (!job.isKeyed) this.queue.putBack(job)
+    else if (!this.keyed.push(job)) this.#events.homeless(job)
+  }
+
+  /** Take a job out of what waits. */
+  remove (job: Job): void {
+    if (job.isKeyed) this.keyed.remove(job)
+    else this.queue.remove(job)
+  }
+
+  /** Put a job into an actor's mailbox; let it wait where there is no room. */
+  give (job: Job, actor: Actor<Job>, nowMs: number): boolean {
+    const mailbox = actor.mailbox!
+    const wasIdle = mailbox.depth === 0
+    const { meta, kind } = job
+    try {
+      const isGiven = meta === undefined
+        ? mailbox.give(job, kind.index, job.input, job.options.transfer)
+        : mailbox.give(job, kind.index | WITH_META, { input: job.input, meta }, job.options.transfer)
+      if (!isGiven) {
+        this.putBack(job)
+        return false
+      }
+    } catch (error) {
+      this.#events.unsendable(job, error)
+      return true
+    }
+    if (wasIdle) {
+      this.#idle.remove(actor.slot.id)
+      actor.progressAtMs = nowMs
+    }
+    if (this.#options.metric === 'demand') this.#load.enter(actor.slot.id)
+    job.actor = actor
+    job.workMs = Number.isNaN(kind.meanMs) ? SECOND_MS : kind.meanMs
+    actor.workMs += job.workMs
+    actor.usedAtMs = nowMs
+    this.#events.given(job, actor, nowMs, wasIdle)
+    return true
+  }
+
+  /** A job has left an actor's mailbox without a reply. */
+  untie (job: Job, actor: Actor<Job>): void {
+    actor.workMs -= job.workMs
+    job.actor = undefined
+  }
+
+  /** To be called when jobs may have left an actor's mailbox, and when the actor changed its state. */
+  settled (actor: Actor<Job>): void {
+    if (actor.state !== 'open') return this.#idle.remove(actor.slot.id)
+    if (actor.mailbox!.depth > 0) return
+    this.#idle.add(actor.slot.id)
+    actor.workMs = 0
+    if (this.#options.metric === 'demand') this.#load.leave(actor.slot.id)
+  }
+
+  /** Let the gate look at the load; act on what it opened or closed. */
+  look (nowMs: number): void {
+    const backlog = this.queue.length
+    const { active } = this.#load
+    if (active === this.#seenActive && backlog === this.#seenBacklog && this.gate.closesAtMs === Infinity) return
+    this.#seenActive = active
+    if (backlog !== this.#seenBacklog) this.#load.backlog = this.#seenBacklog = backlog
+    if (this.#plan.tiers.length === 1) return
+    if (this.gate.update(active, backlog, nowMs)) {
+      const { openTier } = this.gate
+      if (channels.gate.hasSubscribers) channels.gate.publish({ openTier, active, backlog })
+    }
+    if (this.#load.openTier !== this.gate.openTier) this.#followGate()
+    this.#openActorsAhead(active, backlog)
+    const { closesAtMs } = this.gate
+    if (closesAtMs !== Infinity && this.#gateTimer === undefined) {
+      this.#gateTimer = this.#clock.after(Math.max(1, Math.ceil(closesAtMs - nowMs)), () => {
+        this.#gateTimer = undefined
+        this.dispatch()
+      })
+    }
+  }
+
+  /** Give waiting jobs to actors that may hold them; then let idle actors take over work. */
+  dispatch (): void {
+    const nowMs = this.#clock.now()
+    this.#revokeFromSlow(nowMs)
+    if (this.keyed.length > 0) for (const actor of this.keyed.actors()) this.#giveKeyed(actor, nowMs)
+    let given = 0
+    for (;;) {
+      const job = this.queue.peek()
+      const actor = job === undefined ? undefined : this.#pick(job, nowMs)
+      if (actor === undefined) break
+      this.queue.shift()
+      if (!this.give(job!, actor, nowMs)) break
+      given++
+      // the gate sees each actor that became active: the next job may go to a tier that opened
+      this.look(nowMs)
+    }
+    if (this.queue.length === 0) this.#rebalance(nowMs)
+    else if (given === 0) this.#armSlowTimer()
+    this.look(nowMs)
+  }
+
+  close (): void {
+    this.#gateTimer?.cancel()
+    this.#slowTimer?.cancel()
+  }
+
+  /** Idle actors first, lowest tier first; then the one with the least work among those that may hold another. */
+  #pick (job: Job, nowMs: number): Actor<Job> | undefined {
+    const idle = this.#idle.first(this.#openSlots)
+    if (idle >= 0) return this.#actors[idle]
+    if (job.options.transfer !== undefined) return undefined
+    let best: Actor<Job> | undefined
+    let bestMs = Infinity
+    for (let slot = 0; slot < this.#openSlots; slot++) {
+      const actor = this.#actors[slot]!
+      if (actor.state === 'open' && actor.workMs < bestMs && hasRoom(actor, nowMs)) {
+        best = actor
+        bestMs = actor.workMs
+      }
+    }
+    return best
+  }
+
+  #giveKeyed (actor: Actor<Job>, nowMs: number): void {
+    if (actor.state === 'failed') {
+      for (const job of this.keyed.takeAll(actor)) this.putBack(job)
+      return
+    }
+    for (;;) {
+      const job = this.keyed.peek(actor)
+      if (job === undefined || actor.state !== 'open') return
+      if (actor.mailbox!.depth > 0 && (job.options.transfer !== undefined || !hasRoom(actor, nowMs))) return
+      this.keyed.shift(actor)
+      if (!this.give(job, actor, nowMs)) return
+    }
+  }
+
+  /** An idle actor takes half of what waits in the fullest mailbox. */
+  #rebalance (nowMs: number): void {
+    let fullest: Actor<Job> | undefined
+    for (let slot = 0; slot < this.#openSlots; slot++) {
+      const actor = this.#actors[slot]!
+      if (actor.state === 'open' && actor.mailbox!.depth > 1 && actor.workMs > (fullest?.workMs ?? 0.1)) fullest = actor
+    }
+    if (fullest === undefined) return
+    this.#armSlowTimer()
+    const idle = this.#idle.first(this.#openSlots)
+    if (idle < 0) return
+    for (const job of fullest.mailbox!.takeBackMany(Math.ceil((fullest.mailbox!.depth - 1) / 2))) {
+      this.untie(job, fullest)
+      this.#counters.takenBack++
+      this.give(job, this.#actors[idle]!, nowMs)
+    }
+  }
+
+  /** Jobs behind one that runs long go back to the injector, where the first free actor gets them. */
+  #revokeFromSlow (nowMs: number): void {
+    for (let slot = 0; slot < this.#openSlots; slot++) {
+      const actor = this.#actors[slot]!
+      if (nowMs - actor.progressAtMs > SLOW_MS && actor.mailbox !== undefined && actor.mailbox.depth > 1 &&
+        !actor.mailbox.hasReply) this.takeBackAll(actor)
+    }
+  }
+
+  /** What an actor has not claimed goes back to the injector. */
+  takeBackAll (actor: Actor<Job>): void {
+    for (const job of actor.mailbox?.takeBackMany(Infinity) ?? []) {
+      this.untie(job, actor)
+      this.#counters.takenBack++
+      this.queue.putBack(job)
+    }
+    this.settled(actor)
+  }
+
+  #armSlowTimer (): void {
+    this.#slowTimer ??= this.#clock.after(SLOW_MS * 2, () => {
+      this.#slowTimer = undefined
+      if (this.#load.openTier !== this.gate.openTier) this.#followGate()
+      if (this.#actors.some(({ mailbox }) => mailbox !== undefined && mailbox.depth > 1)) this.dispatch()
+    })
+  }
+
+  /** Tell the actors which tiers are open; what a closed tier had not claimed is taken back. */
+  #followGate (): void {
+    const { openTier } = this.gate
+    this.#openSlots = 0
+    for (const { tier, slots } of this.#plan.tiers) if (tier <= openTier) this.#openSlots += slots.length
+    this.#load.openTier = openTier
+    for (const actor of this.#actors.slice(this.#openSlots)) {
+      if (actor.mailbox === undefined) continue
+      this.takeBackAll(actor)
+      // a job whose buffers were moved cannot go elsewhere: its actor may still take it
+      if ([...actor.mailbox.jobs()].some((job) => actor.mailbox!.startedAtMs(job) === 0)) {
+        this.#load.openTier = actor.slot.tier
+        actor.mailbox.wake()
+        this.#armSlowTimer()
+      }
+    }
+  }
+
+  /** Start threads of open tiers that have none: one for each waiting job, one ahead where the next tier is near. */
+  #openActorsAhead (active: number, backlog: number): void {
+    const { openTier } = this.gate
+    const near = active > 0 && active >= this.gate.nextThreshold ? this.gate.nextTier : undefined
+    if (openTier === this.#lowest && near === undefined) return
+    let wanted = Math.max(backlog, 1)
+    for (const actor of this.#actors) {
+      const { tier } = actor.slot
+      if (tier === this.#lowest) continue
+      if (tier > openTier && tier !== near) break
+      if (tier === near) wanted = Math.min(wanted, 1)
+      if (wanted <= 0) break
+      if (actor.state === 'closed' && !this.#crew.isRestarting(actor)) {
+        this.#crew.open(actor).catch(() => {}) // its end is reported by gone()
+        wanted--
+      } else if (actor.state === 'opening' || (actor.state === 'open' && actor.mailbox!.depth === 0)) {
+        wanted--
+      }
+    }
+  }
+}
+
+/** May an actor that has jobs be given another? Depth is earned by short jobs. */
+function hasRoom (actor: Actor<Job>, nowMs: number): boolean {
+  const { depth } = actor.mailbox!
+  if (nowMs - actor.progressAtMs > SLOW_MS) return false
+  return (depth === 1 && actor.workMs < SECOND_MS) || (depth < WINDOW_JOBS && actor.workMs <= WINDOW_MS)
+}

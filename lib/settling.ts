@@ -1,0 +1,315 @@
+// How a job ends: replies, timeouts, cancellation, kills and deaths; each job is settled once. lib/README.md.
+import { decodeError, describe, errors } from './errors.js'
+import { writeLog } from './log.js'
+import { ERROR, OK } from './mailbox.js'
+import { channels } from './trace.js'
+import type { Clock, Timer } from './clock.js'
+import type { WireError } from './errors.js'
+import type { FromActor, JobLog } from './jobs.js'
+import type { Mailbox } from './mailbox.js'
+import type { Counters, Outcome } from './metrics.js'
+import type { Job } from './pending.js'
+import type { Placing } from './placing.js'
+import type { Actor, Crew } from './supervisor.js'
+
+/** Longest polling for replies after a job was given, ms; measured, see lib/README.md, "Park and wake". */
+const POLL_MS = 0.05
+
+/** What settling is told to do. */
+export interface SettlingOptions {
+  readonly graceMs: number
+  readonly log?: Partial<JobLog>
+}
+
+/** Ends jobs. Owns the table of signals, the run clock and the polling for replies. */
+export class Settling {
+  readonly #options: SettlingOptions
+  readonly #clock: Clock
+  readonly #crew: Crew<Job>
+  readonly #counters: Counters
+  readonly #placing: Placing
+  readonly #mayPoll: boolean
+  readonly #signals = new WeakMap<AbortSignal, { readonly jobs: Set<Job>, readonly listener: () => void }>()
+  readonly #tierIndex = new Map<number, number>()
+  readonly #onEmpty: (() => void)[] = []
+  /** moving mean over all jobs, ms */
+  meanMs = 1
+  /** jobs accepted and not yet settled */
+  pending = 0
+  /** accepting again what is left of a dead actor is over */
+  isClosed = false
+  #nowMs = 0
+  #sweepAtMs = Infinity
+  #sweepTimer: Timer | undefined
+  #isPolling = false
+  #pollUntilMs = 0
+  #pollHits = 1
+  #pollSkips = 0
+
+  constructor (options: SettlingOptions, clock: Clock, crew: Crew<Job>, counters: Counters, placing: Placing,
+    mayPoll: boolean) {
+    this.#options = options
+    this.#clock = clock
+    this.#crew = crew
+    this.#counters = counters
+    this.#placing = placing
+    this.#mayPoll = mayPoll
+    for (const { slot } of crew.actors) {
+      if (!this.#tierIndex.has(slot.tier)) this.#tierIndex.set(slot.tier, this.#tierIndex.size)
+    }
+  }
+
+  /** Resolves when nothing is pending. */
+  async empty (): Promise<void> {
+    if (this.pending > 0) await new Promise<void>((resolve) => this.#onEmpty.push(resolve))
+  }
+
+  /** A job is in an actor's mailbox: start its run clock, and look for its reply. */
+  given (job: Job, actor: Actor<Job>, nowMs: number, wasIdle: boolean): void {
+    if (job.timeoutMs > 0 && nowMs + job.timeoutMs < this.#sweepAtMs) this.#sweepAt(nowMs + job.timeoutMs, nowMs)
+    if (!this.#poll(nowMs) && wasIdle) actor.mailbox!.arm()
+  }
+
+  onMessage (actor: Actor<Job>, message: FromActor): void {
+    if (message === 0) return this.#collect(actor)
+    if (message.type !== 'log') return
+    writeLog(actor.mailbox?.jobOf(message.id)?.options.log ?? this.#options.log, message)
+  }
+
+  /** Book a job as settled; the caller settles its promise. */
+  settle (job: Job, outcome: Outcome, actor = job.actor, waitMs?: number, runMs?: number, borderMs?: number): void {
+    job.isSettled = true
+    if (job.queueDeadline !== undefined) job.queueDeadline.cancel()
+    if (job.options.signal !== undefined) this.#unlisten(job.options.signal, job)
+    this.#counters.settled[outcome]++
+    if (channels.settled.hasSubscribers) {
+      const tier = actor?.slot.tier ?? null
+      channels.settled.publish({ job: job.kind.name, outcome, tier, waitMs, runMs, borderMs })
+    }
+    if (--this.pending > 0) return
+    this.#clock.hold(false)
+    for (const resolve of this.#onEmpty.splice(0)) resolve()
+  }
+
+  /** A job waited longer than it may; one that has started goes on. */
+  expire (job: Job, queueTimeoutMs: number): void {
+    if (!this.#withdraw(job)) return
+    this.settle(job, 'expired')
+    job.reject(new errors.QUEUE_TIMEOUT(job.kind.name, queueTimeoutMs))
+    this.#placing.dispatch()
+  }
+
+  /** Cancel: a job that waits is simply gone; one that runs is told, and its thread is killed if it will not end. */
+  abandon (job: Job, outcome: Outcome, error: (phase: string) => unknown): void {
+    if (job.isSettled) return
+    if (this.#withdraw(job)) {
+      this.settle(job, outcome)
+      job.reject(error('before it started'))
+      return
+    }
+    const { actor } = job
+    if (actor?.mailbox === undefined) return
+    const { mailbox } = actor
+    this.#read(actor) // a result already written is the truth
+    if (job.isSettled) return
+    const { id } = job
+    mailbox.cancel(job)
+    this.settle(job, outcome)
+    job.reject(error('while it ran'))
+    const reason = new Error(`${job.kind.name} was cancelled and did not end within ${this.#options.graceMs} ms`)
+    this.#clock.after(this.#options.graceMs, () => this.#killIfStuck(actor, mailbox, id, reason))
+  }
+
+  /** One listener on each distinct signal, taken off with its last job. */
+  listen (signal: AbortSignal, job: Job): void {
+    let entry = this.#signals.get(signal)
+    if (entry === undefined) {
+      const jobs = new Set<Job>()
+      const listener = (): void => {
+        for (const job of [...jobs]) this.abandon(job, 'cancelled', (phase) => cancelled(job.kind.name, phase, signal))
+        this.#placing.dispatch()
+      }
+      entry = { jobs, listener }
+      this.#signals.set(signal, entry)
+      signal.addEventListener('abort', listener, { once: true })
+    }
+    entry.jobs.add(job)
+  }
+
+  /** An actor is gone: what it had replied is settled, what it had not begun goes elsewhere, the rest is told. */
+  onGone (actor: Actor<Job>, mailbox: Mailbox<Job>, reason: unknown): void {
+    this.#nowMs = this.#clock.now()
+    mailbox.readMessages() // what was logged before the death
+    mailbox.drain(this.#onReply)
+    const unclaimed = mailbox.takeBackMany(Infinity, true)
+    const claimed = [...mailbox.jobs()]
+    mailbox.clear()
+    actor.workMs = 0
+    this.#placing.settled(actor)
+    if (reason !== undefined) this.#counters.restarts++
+    for (const job of unclaimed) this.#replace(job, actor, reason, false)
+    for (const job of claimed) this.#replace(job, actor, reason, true)
+    if (!this.isClosed) this.#clock.soon(() => this.#placing.dispatch())
+  }
+
+  close (): void {
+    this.#sweepTimer?.cancel()
+  }
+
+  /** Run a job of a dead actor elsewhere where that is right, or reject it. */
+  #replace (job: Job, actor: Actor<Job>, reason: unknown, started: boolean): void {
+    job.actor = undefined
+    if (job.isSettled) return
+    const mayRun = job.options.transfer === undefined &&
+      (!started || (job.options.idempotent === true && job.deaths++ === 0))
+    if (mayRun && !this.isClosed) return this.#placing.putBack(job)
+    this.settle(job, 'exit', actor)
+    const error = new errors.ACTOR_EXIT(job.kind.name, actor.slot.id, actor.slot.tier, describe(reason))
+    job.reject(Object.assign(error, { started, cause: reason }))
+  }
+
+  /** The bell rang: read the actor's replies, give it work, and wait for the next bell. */
+  #collect (actor: Actor<Job>): void {
+    if (actor.mailbox === undefined) return
+    this.#read(actor)
+    if (!this.#isPolling) {
+      actor.mailbox.arm()
+      this.#read(actor) // a reply written before the bell was asked for
+    }
+    this.#placing.dispatch()
+  }
+
+  #read (actor: Actor<Job>): boolean {
+    this.#nowMs = this.#clock.now()
+    if (actor.mailbox!.drain(this.#onReply) === 0) return false
+    this.#placing.settled(actor)
+    return true
+  }
+
+  /**
+   * Look for replies for a moment where that has paid lately, instead of waiting for a bell: the bells stay off
+   * meanwhile. False: not now, so the bell is to be asked for.
+   */
+  #poll (nowMs: number): boolean {
+    this.#pollUntilMs = nowMs + POLL_MS
+    if (this.#isPolling) return true
+    if (!this.#mayPoll || (this.#pollHits < 0.3 && ++this.#pollSkips % 32 !== 0)) return false
+    this.#isPolling = true
+    this.#clock.soon(this.#onPoll)
+    return true
+  }
+
+  readonly #onPoll = (): void => {
+    let isHit = false
+    for (const actor of this.#crew.actors) {
+      if (actor.mailbox !== undefined && actor.mailbox.depth > 0 && this.#read(actor)) isHit = true
+    }
+    if (isHit) {
+      this.#pollHits += (1 - this.#pollHits) / 8
+      this.#pollUntilMs = this.#nowMs + POLL_MS
+      this.#placing.dispatch()
+    }
+    if (this.pending > 0 && this.#clock.now() < this.#pollUntilMs) return this.#clock.soon(this.#onPoll)
+    this.#isPolling = false
+    if (this.pending === 0) return
+    this.#pollHits -= this.#pollHits / 8
+    // from here on the bells tell: ask for each, then look once more, since a reply may have come before
+    for (const actor of this.#crew.actors) if ((actor.mailbox?.depth ?? 0) > 0) this.#collect(actor)
+  }
+
+  readonly #onReply = (job: Job, status: number, value: unknown, startedAtMs: number, runMs: number): void => {
+    const { actor, kind } = job
+    const nowMs = this.#nowMs
+    const waitMs = Math.max(0, startedAtMs - job.acceptedAtMs)
+    const borderMs = Math.max(0, nowMs - startedAtMs - runMs)
+    kind.meanMs = Number.isNaN(kind.meanMs) ? runMs : kind.meanMs + (runMs - kind.meanMs) / 8
+    this.meanMs += (runMs - this.meanMs) / 16
+    if (actor !== undefined) {
+      kind.times[this.#tierIndex.get(actor.slot.tier)!]!.record(waitMs, runMs, borderMs)
+      actor.workMs -= job.workMs
+      actor.usedAtMs = actor.progressAtMs = nowMs
+    }
+    if (job.isSettled) return // it was cancelled or timed out while it ran
+    this.settle(job, status === OK ? 'ok' : 'error', actor, waitMs, runMs, borderMs)
+    if (status === OK) job.resolve(value)
+    else if (status === ERROR) job.reject(decodeError(value as WireError, job.caller?.stack?.replace(/^[^\n]*/, '')))
+    else job.reject(new errors.RESULT_UNCLONEABLE(kind.name, describe(value)))
+  }
+
+  /** Take a job out of the queue or of a mailbox; false when it has started or is settled. */
+  #withdraw (job: Job): boolean {
+    if (job.isSettled) return false
+    if (job.isQueued) {
+      this.#placing.remove(job)
+      return true
+    }
+    const { actor } = job
+    if (actor?.mailbox?.takeBack(job) !== true) return false
+    this.#placing.untie(job, actor)
+    this.#placing.settled(actor)
+    return true
+  }
+
+  /** Kill an actor whose cancelled job still runs; nobody else on it may be hurt. */
+  #killIfStuck (actor: Actor<Job>, mailbox: Mailbox<Job>, id: number, reason: Error): void {
+    if (actor.mailbox !== mailbox || mailbox.jobOf(id) === undefined) return
+    mailbox.halt() // it starts nothing between this look and the kill
+    this.#read(actor)
+    const others = mailbox.jobOf(id) !== undefined &&
+      [...mailbox.jobs()].some((job) => !job.isSettled && mailbox.startedAtMs(job) > 0)
+    if (mailbox.jobOf(id) === undefined) {
+      mailbox.unhalt()
+      this.#placing.dispatch()
+    } else if (others) {
+      // it shares its thread with async jobs of others: it takes no more, and is looked at again
+      this.#placing.takeBackAll(actor)
+      this.#clock.after(Math.max(10, this.#options.graceMs), () => this.#killIfStuck(actor, mailbox, id, reason))
+      this.#placing.dispatch()
+    } else {
+      this.#counters.kills++
+      this.#crew.kill(actor, reason)
+    }
+  }
+
+  #sweepAt (atMs: number, nowMs: number): void {
+    this.#sweepTimer?.cancel()
+    this.#sweepAtMs = atMs
+    this.#sweepTimer = this.#clock.after(Math.max(1, Math.ceil(atMs - nowMs)), () => this.#sweep())
+  }
+
+  /**
+   * The run clock of all jobs: one timer, set to when the first of them can be over time at the earliest. A job's
+   * time begins when the actor says so in shared memory, so nothing is set or taken off for each job.
+   */
+  #sweep (): void {
+    this.#sweepTimer = undefined
+    this.#sweepAtMs = Infinity
+    const nowMs = this.#clock.now()
+    let nextMs = Infinity
+    for (const { mailbox } of this.#crew.actors) {
+      for (const job of mailbox?.jobs() ?? []) {
+        if (job.isSettled || job.timeoutMs === 0) continue
+        const startedAtMs = mailbox!.startedAtMs(job)
+        const dueMs = (startedAtMs === 0 ? nowMs : startedAtMs) + job.timeoutMs
+        if (dueMs > nowMs + 0.5) nextMs = Math.min(nextMs, dueMs)
+        else this.abandon(job, 'timeout', () => new errors.TIMEOUT(job.kind.name, job.timeoutMs))
+      }
+    }
+    if (nextMs < this.#sweepAtMs) this.#sweepAt(nextMs, nowMs)
+    this.#placing.dispatch()
+  }
+
+  #unlisten (signal: AbortSignal, job: Job): void {
+    const entry = this.#signals.get(signal)
+    if (entry === undefined) return
+    entry.jobs.delete(job)
+    if (entry.jobs.size > 0) return
+    signal.removeEventListener('abort', entry.listener)
+    this.#signals.delete(signal)
+  }
+}
+
+/** The error of a job that its caller cancelled. */
+export function cancelled (name: string, phase: string, signal: AbortSignal): Error {
+  return Object.assign(new errors.CANCELLED(name, phase), { cause: signal.reason })
+}

@@ -1,0 +1,24 @@
+// The machine's clock: what waits for it does not keep a process alive, but holding does.
+import { spawnSync } from 'node:child_process'
+import { join } from 'node:path'
+import t from 'tap'
+
+const clock = JSON.stringify(join(__dirname, '..', '..', 'dist', 'lib', 'clock.js'))
+const run = (body: string): string =>
+  spawnSync(process.execPath, ['-e', `const clock = require(${clock}).systemClock(); ${body}`],
+    { encoding: 'utf8', timeout: 30_000, env: { PATH: process.env.PATH } }).stdout
+
+t.test('a timer of an hour does not keep the process alive', async (t) => {
+  t.equal(run("clock.after(3_600_000, () => console.log('late')); process.on('exit', () => console.log('ended'))"), 'ended\n')
+})
+
+t.test('while it is held the process lives, and a timer fires; let go, it ends', async (t) => {
+  t.equal(run("clock.hold(true); clock.after(1, () => { console.log('fired'); clock.hold(false) })"), 'fired\n')
+})
+
+t.test('a timer that was cancelled does not fire; soon fires before it', async (t) => {
+  t.equal(run(`clock.hold(true)
+    clock.after(1, () => console.log('cancelled')).cancel()
+    clock.after(20, () => { console.log('timer'); clock.close() })
+    clock.soon(() => console.log('soon'))`), 'soon\ntimer\n')
+})
