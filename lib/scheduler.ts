@@ -236,7 +236,8 @@ export class Scheduler {
     if (!isFull) return false
     this.#counters.refused++
     const retryAfterS = this.#retryAfterS()
-    throw Object.assign(new errors.OVERLOADED(job.kind.name, openActors, backlog, maxQueued, retryAfterS), { retryAfterS })
+    const error = new errors.OVERLOADED(job.kind.name, openActors, backlog, maxQueued, retryAfterS)
+    throw Object.assign(error, { retryAfterS })
   }
 
   /** A durable job always goes through the engine. */
