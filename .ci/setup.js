@@ -61,7 +61,7 @@ if (missing.length === 0) {
   const inputs = readdirSync(folder).filter((name) => /\.(c|h|gyp)$/.test(name)).map((name) => join('native-affinity', name))
   step('addon', inputs, join('prebuilds', `${process.platform}-${process.arch}`), () => {
     process.env.npm_config_nodedir = headers // or node-gyp would download them
-    run(npm, 'run', '--silent', 'addon', '--', '--quiet')
+    run(npm, 'run', '--silent', 'addon', '--', '--quiet', ...(process.platform === 'linux' ? ['--tag-libc'] : []))
     rmSync(join(folder, 'build'), { recursive: true, force: true })
   })
 } else {

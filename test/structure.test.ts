@@ -139,3 +139,9 @@ t.test('systeminformation: topology only', async (t) => {
 t.test('diagnostics channels: trace only', async (t) => {
   t.same(usersOf([...lib, ...plugin], importsFrom('node:diagnostics_channel', 'diagnostics_channel')), ['trace'])
 })
+
+t.test('the binary of native-affinity: native-affinity/index only', async (t) => {
+  const native = read('native-affinity')
+  t.same(usersOf(native, ({ code }) => /\.node['"`]/.test(code)), ['index'])
+  t.same(usersOf([...lib, ...plugin], ({ code }) => /\.node['"`]/.test(code)), [])
+})

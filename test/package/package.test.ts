@@ -1,6 +1,6 @@
 // The package as a user gets it: packed, installed in an empty project, loaded in each way, type-checked and linted.
 import { execFile } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import t from 'tap'
@@ -123,12 +123,27 @@ t.test('packs and installs', async (t) => {
   for (const name of ['dist/plugin/index.js', 'dist/plugin/index.d.ts', 'dist/lib/index.js', 'dist/lib/cli.js', 'LICENSE']) {
     t.ok(names.includes(name), `has ${name}`)
   }
+  const binaries = names.filter((name) => /^prebuilds\/[a-z0-9-]+\/fastify-spillover[a-z.]*\.node$/.test(name))
+  const platform = `${process.platform}-${process.arch}`
+  // set-up said why where it could not build one
+  if (existsSync(path.join(root, 'prebuilds', platform)) || process.env.CI === 'true') {
+    t.ok(binaries.some((name) => name.startsWith(`prebuilds/${platform}/`)), 'has the affinity addon for this platform')
+  } else {
+    t.comment('not checked: no affinity addon was built here')
+  }
+  t.same(names.filter((name) => /\.o$|\/build\//.test(name)), [], 'has nothing that a build left')
   t.same(names.filter((name) => /^(?:test|examples|dist\/examples|node_modules|\.)/.test(name)), [], 'has nothing else')
   const { dependencies, devDependencies } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'))
   t.notOk('fastify' in dependencies, 'brings no Fastify of its own')
   const installed = await run(project, 'npm', 'install', '--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline',
     tarball, `fastify@${devDependencies.fastify}`)
   if (!t.equal(installed.status, 0, 'npm install')) t.comment(installed.stderr)
+})
+
+t.test('no script runs at installation, so that it never compiles and never fails', async (t) => {
+  const installed = JSON.parse(readFileSync(path.join(project, 'node_modules/fastify-spillover/package.json'), 'utf8'))
+  t.equal(installed.gypfile, false)
+  t.same(Object.keys(installed.scripts).filter((name) => /install|^prepare$/.test(name)), [])
 })
 
 for (const [how, file] of [['import', 'load.mjs'], ['require', 'load.cjs']] as const) {
