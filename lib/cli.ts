@@ -4,10 +4,15 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import type { ParseArgsConfig } from 'node:util'
+import { packRecording } from './cli/archive.js'
+import { drawTopology } from './cli/drawing.js'
+import { pageOf } from './cli/paint.js'
+import { printPlan } from './cli/plan.js'
 import {
-  describeTopology, detectTopology, errors, formatCpuList, makePlan, readTopology, strategies
+  describePlan, describeTopology, detectTopology, errors, makePlan, readTopology, recordMachine, strategies
 } from './index.js'
-import type { Cpu, Plan, PlanOptions, Strategy, Topology } from './index.js'
+import type { Page } from './cli/paint.js'
+import type { PlanOptions, Strategy, Topology } from './index.js'
 
 type Flags = Readonly<Record<string, string | boolean | undefined>>
 
@@ -23,19 +28,29 @@ class UsageError extends Error {}
 const help = `Usage: fastify-spillover <command> [options]
 
 Commands:
-  topology   the machine: cpus, cores, caches, and what this process may use
-  plan       the tiers of actors for this machine
+  topology          draw the machine: packages, nodes, caches, cores, and what
+                    each cpu is used for or why it is not
+  plan              print the tiers of actors for this machine, and when they open
 
 Options:
-  --root DIR      read the kernel files below DIR instead of /
-  --json          print JSON
-  --help          print this text
-  --version       print the version
+  --root DIR        read the kernel files below DIR instead of /
+  --json            print JSON for programs
+  -h, --help        print this text
+  -v, --version     print the version
+
+Options of topology:
+  --record FILE     save the kernel files that tell the machine as FILE, a tar.gz,
+                    to attach to an issue; unpacked, it is a DIR for --root. It
+                    holds nothing of the process but which cpus it may use.
 
 Options of plan:
-  --strategy S    ${strategies.join(', ')}
-  --reserve N     cores of tier 1 kept free for the event loop, or auto
-  --home CPU      a cpu of the L3 domain that is to be tier 1
+  --strategy S      ${strategies.slice(0, 3).join(', ')},
+                    ${strategies.slice(3).join(', ')} (default: ${strategies[0]})
+  --reserve N       cores of tier 1 kept free for the event loop, or auto (default)
+  --home CPU        a cpu of the L3 domain that is to be tier 1
+
+Colour follows FORCE_COLOR, NO_COLOR and whether the output is a terminal.
+Exit status: 0, or 1 with one line on standard error.
 `
 
 const general = {
@@ -47,10 +62,11 @@ const general = {
 
 const commands: Readonly<Record<string, Command>> = {
   topology: {
-    options: general,
+    options: { ...general, record: { type: 'string' } },
     async run (flags) {
       const topology = await readMachine(flags)
-      return flags.json ? toJson(describeTopology(topology)) : printTopology(topology)
+      if (flags.record !== undefined) return record(String(flags.record), flags)
+      return flags.json ? toJson(describeTopology(topology)) : drawTopology(page(), topology, makePlan(topology))
     }
   },
   plan: {
@@ -70,7 +86,7 @@ const commands: Readonly<Record<string, Command>> = {
       }
       const topology = await readMachine(flags)
       const plan = makePlan(topology, options)
-      return flags.json ? toJson(describePlan(plan)) : printPlan(plan, topology)
+      return flags.json ? toJson(describePlan(plan)) : printPlan(page(), plan, topology)
     }
   }
 }
@@ -115,6 +131,21 @@ async function readMachine (flags: Flags): Promise<Topology> {
   throw new errors.TOPOLOGY_ROOT(root, reason)
 }
 
+/** Saves the machine's files; returns what to tell the person. */
+function record (file: string, flags: Flags): string {
+  const recording = recordMachine(flags.root === undefined ? {} : { root: String(flags.root) })
+  if (recording.files.size === 0) throw new UsageError('option --record: there are no kernel files on this machine')
+  try {
+    fs.writeFileSync(file, packRecording(recording))
+  } catch (error) {
+    throw new UsageError(`option --record: cannot write the file: ${(error as Error).message}`)
+  }
+  const { size } = recording.files
+  return flags.json ? toJson({ file, files: size }) : `${size} files in ${file}: tar xzf it into a folder for --root\n`
+}
+
+const page = (): Page => pageOf({ stream: process.stdout, env: process.env })
+
 function readVersion (): string {
   const file = path.join(__dirname, '../../package.json')
   return (JSON.parse(fs.readFileSync(file, 'utf8')) as { version: string }).version
@@ -126,96 +157,6 @@ function print (text: string): void {
 
 function toJson (value: unknown): string {
   return `${JSON.stringify(value, null, 2)}\n`
-}
-
-function describePlan (plan: Plan): Record<string, unknown> {
-  return {
-    ...plan,
-    tiers: plan.tiers.map(({ tier, cpus, threshold, slots }) => ({
-      tier,
-      cpus,
-      threshold,
-      // Actors that are tied to no cpu would not show otherwise.
-      ...(cpus.length === slots.length ? {} : { actors: slots.length })
-    }))
-  }
-}
-
-function paint (code: number, text: string): string {
-  const isColourful = process.stdout.isTTY && (process.env.NO_COLOR ?? '') === ''
-  return isColourful ? `\u001b[${code}m${text}\u001b[0m` : text
-}
-
-const bold = (text: string): string => paint(1, text)
-const dim = (text: string): string => paint(2, text)
-
-function printTopology (topology: Topology): string {
-  const { cgroup } = topology
-  const usable = topology.cpus.filter((cpu) => cpu.allowed)
-  const offline = topology.cpus.filter((cpu) => !cpu.online)
-  const barred = topology.cpus.filter((cpu) => cpu.online && !cpu.allowed)
-  const ids = (cpus: readonly Cpu[]) => formatCpuList(cpus.map((cpu) => cpu.id))
-  const lines = [bold(usable.length > 0
-    ? `${usable.length} usable ${usable.length === 1 ? 'cpu' : 'cpus'}: ${ids(usable)}`
-    : `${topology.parallelism} usable cpus, their ids are unknown`)]
-  lines.push(`read from ${topology.source}, architecture ${topology.arch ?? 'unknown'}`)
-  if (offline.length > 0) lines.push(`not used: ${ids(offline)} (offline)`)
-  if (barred.length > 0) {
-    const by = [
-      ...(topology.cpusAllowedList === null ? [] : [`affinity ${topology.cpusAllowedList}`]),
-      ...(cgroup?.cpuset ? [`cpuset ${formatCpuList(cgroup.cpuset)}`] : [])
-    ]
-    lines.push(`not used: ${ids(barred)} (not allowed: ${by.join(', ')})`)
-  }
-  if (topology.quotaCpus !== null) lines.push(`cpu quota: ${topology.quotaCpus} cpus (cgroup version ${cgroup?.version})`)
-  if (topology.perfEvidence !== null) lines.push(`kinds of cores: ${topology.perfEvidence}`)
-  if (topology.counts !== null) {
-    const { performanceCores, efficiencyCores } = topology.counts
-    lines.push(`cores: ${performanceCores} performance, ${efficiencyCores} efficiency`)
-  }
-  const domains = new Map<string, Cpu[]>()
-  for (const cpu of topology.cpus) {
-    if (cpu.online) domains.set(domainName(cpu), [...domains.get(domainName(cpu)) ?? [], cpu])
-  }
-  for (const [domain, cpus] of domains) {
-    lines.push('', bold(domain))
-    const seen = new Set<string>()
-    for (const cpu of cpus) {
-      const core = formatCpuList(cpu.coreCpus ?? [cpu.id])
-      if (seen.has(core)) continue
-      seen.add(core)
-      const facts = [
-        ...(cpu.package === null ? [] : [`package ${cpu.package}`]),
-        ...(cpu.node === null ? [] : [`node ${cpu.node}`]),
-        ...(cpu.perfClass === null ? [] : [cpu.perfClass])
-      ]
-      lines.push(`  core ${String(cpu.core ?? '?').padEnd(4)} cpus ${core.padEnd(10)} ${dim(facts.join(', '))}`.trimEnd())
-    }
-  }
-  if (topology.notes.length > 0) lines.push('', ...topology.notes.map((note) => dim(`note: ${note}`)))
-  return `${lines.join('\n')}\n`
-}
-
-function printPlan (plan: Plan, topology: Topology): string {
-  const actors = (count: number) => `${count} ${count === 1 ? 'actor' : 'actors'}`
-  const lines = [bold(`${actors(plan.maxActors)}, strategy ${plan.strategy}`)]
-  for (const { tier, cpus, threshold, slots } of plan.tiers) {
-    const opens = threshold === 0 ? 'always open' : `opens when more than ${actors(threshold)} ${threshold === 1 ? 'is' : 'are'} active`
-    lines.push(`${bold(`tier ${tier}`)}  ${actors(slots.length)}, ${opens}`)
-    lines.push(`        ${cpus.length > 0 ? `cpus ${cpus.join(' ')}` : 'tied to no cpu'}`)
-  }
-  const unused = new Set(topology.cpus.filter((cpu) => cpu.allowed).map((cpu) => cpu.id))
-  for (const id of [...plan.tiers.flatMap((tier) => tier.cpus), ...plan.reserved]) unused.delete(id)
-  const isTied = plan.tiers.some((tier) => tier.cpus.length > 0)
-  if (isTied && unused.size > 0) lines.push(`usable but not used: cpus ${formatCpuList(unused)}`)
-  lines.push(...plan.notes.map((note) => dim(`note: ${note}`)))
-  return `${lines.join('\n')}\n`
-}
-
-function domainName (cpu: Cpu): string {
-  const cache = cpu.l3Cpus ?? cpu.llcCpus
-  if (cache === null) return `no known cache, node ${cpu.node ?? 'unknown'}`
-  return `L${cpu.l3Cpus === null ? cpu.llcLevel : 3} cache of cpus ${formatCpuList(cache)}`
 }
 
 // A reader of our output that has seen enough, like head, closes the pipe: that is no fault.

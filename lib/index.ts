@@ -1,6 +1,7 @@
 // The assembly of the scheduler's floors, and its public names.
 import { formatCpuList } from './machine/cpulist.js'
-import { describeTopology } from './schema.js'
+import { recordMachine } from './record.js'
+import { describePlan, describeTopology } from './schema.js'
 import { makePlan, strategies } from './tiers.js'
 import { detectTopology, readTopology } from './topology.js'
 import { checkOptions } from './options.js'
@@ -19,10 +20,14 @@ export function createScheduler (options: Options): Scheduler {
 export { errors, errorTable } from './errors.js'
 export { optionTable } from './options.js'
 export { channels } from './trace.js'
-export { makePlan, strategies, describeTopology, detectTopology, formatCpuList, readTopology, Scheduler }
+export {
+  makePlan, strategies, describePlan, describeTopology, detectTopology, formatCpuList, readTopology, recordMachine,
+  Scheduler
+}
 export type { Options }
 export type * from './jobs.js'
 export type { OffloadOptions } from './pending.js'
 export type { Snapshot, TierSnapshot, ActorSnapshot } from './snapshot.js'
 export type { Plan, PlanOptions, Slot, Strategy, TierPlan, ExplicitTier } from './tiers.js'
+export type { Recording } from './record.js'
 export type { Cpu, Topology } from './topology.js'

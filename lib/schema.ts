@@ -1,5 +1,6 @@
 // Topologies and plans as the JSON that programs read.
 import { formatCpuList } from './machine/cpulist.js'
+import type { Plan } from './tiers.js'
 import type { Topology } from './topology.js'
 
 /** A topology as plain JSON in schema 1: cpu sets are texts in list form, raw numbers are absent where unknown. */
@@ -41,5 +42,19 @@ export function describeTopology (topology: Topology): Record<string, unknown> {
       ...(maxFreqKHz === null ? {} : { maxFreqKHz })
     })),
     notes: topology.notes
+  }
+}
+
+/** A plan as plain JSON: tiers with cpus and thresholds, and the number of actors where they are tied to no cpu. */
+export function describePlan (plan: Plan): Record<string, unknown> {
+  return {
+    ...plan,
+    tiers: plan.tiers.map(({ tier, cpus, threshold, slots }) => ({
+      tier,
+      cpus,
+      threshold,
+      // Actors that are tied to no cpu would not show otherwise.
+      ...(cpus.length === slots.length ? {} : { actors: slots.length })
+    }))
   }
 }

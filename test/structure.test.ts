@@ -17,7 +17,7 @@ const floors = [
   ['plan/deal'],
   ['plan/cut'],
   ['tiers'],
-  ['schema'],
+  ['schema', 'record'],
   ['options', 'gate', 'mailbox'],
   ['actor', 'supervisor'],
   ['pending'],
@@ -26,6 +26,9 @@ const floors = [
   ['settling', 'snapshot'],
   ['scheduler'],
   ['index'],
+  ['cli/archive', 'cli/paint'],
+  ['cli/plan'],
+  ['cli/drawing'],
   ['cli']
 ]
 
@@ -102,8 +105,10 @@ t.test('the plugin comes in by lib/index.js only, and the command line as well',
   for (const source of plugin) {
     for (const { from } of local(source)) t.match(from, /^((\.\/[a-z]+|\.\.\/lib\/index)\.js|\.\.\/\.\.\/package\.json)$/, `plugin/${source.name}: ${from}`)
   }
-  const cli = lib.find(({ name }) => name === 'cli')!
-  t.same([...new Set(local(cli).map(({ from }) => from))], ['./index.js'])
+  for (const source of lib.filter(({ name }) => /^cli(\/|$)/.test(name))) {
+    const names = local(source).map(({ from }) => nameOf(source, from))
+    t.same(names.filter((name) => name !== 'index' && !name.startsWith('cli/')), [], source.name)
+  }
 })
 
 t.test('lib knows nothing of Fastify but its error classes', async (t) => {
@@ -126,9 +131,9 @@ t.test('Atomics: load, mailbox and ring only', async (t) => {
   t.same(usersOf([...lib, ...plugin], ({ code }) => /\bAtomics\b/.test(code)), ['load', 'mailbox', 'ring'])
 })
 
-t.test('files of /sys and /proc: named in topology and machine/ only, and read from the disk in machine/files only', async (t) => {
+t.test('files of /sys and /proc: named in topology, record and machine/ only, and read from the disk in machine/files only', async (t) => {
   const users = usersOf([...lib, ...plugin], ({ code }) => /['"`/](sys|proc)\//.test(code))
-  t.same(users.filter((name) => !name.startsWith('machine/')), ['topology'])
+  t.same(users.filter((name) => !name.startsWith('machine/')), ['record', 'topology'])
   t.same(usersOf(lib, (source) => source.name.startsWith('machine/') && importsFrom('node:fs')(source)), ['machine/files'])
 })
 

@@ -1,7 +1,8 @@
 // The command line from outside: what it prints, and how it refuses.
-import { spawnSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import path from 'node:path'
 import t from 'tap'
+import { readTopology } from '#lib/topology'
 import { version } from '../../package.json'
 import { openMachine } from '../fixtures/machines'
 
@@ -52,19 +53,28 @@ t.test('plan takes --strategy, --home and --reserve', async (t) => {
   t.same(plan('--strategy', 'none').tiers, [{ tier: 1, cpus: [], threshold: 0, actors: 8 }])
 })
 
-t.test('the text for a person has no colour in a pipe', async (t) => {
-  const { root } = openMachine(t, 'vm-seed-cgroup2')
-  const topology = run('topology', '--root', root)
-  t.equal(topology.status, 0)
-  t.match(topology.stdout, /16 usable cpus: 0-7,16-23/)
-  t.match(topology.stdout, /not used: 8-15,24-31 \(not allowed: affinity 0-7,16-23, cpuset 0-7,16-23\)/)
-  t.match(topology.stdout, /L3 cache of cpus 0-15\n {2}core 0 +cpus 0-1 /)
-  const plan = run('plan', '--root', root)
-  t.match(plan.stdout, /tier 1 {2}3 actors, always open\n +cpus 2 4 6\n/)
-  t.match(plan.stdout, /tier 2 {2}3 actors, opens when more than 1 actor is active/)
-  t.match(plan.stdout, /note: cpus 0-1 are kept free for the event loop/)
-  t.match(plan.stdout, /usable but not used: cpus 3,5,7,17,19,21-23/)
-  t.notOk((topology.stdout + plan.stdout).includes('\u001b'))
+t.test('the drawing and the plan have no colour in a pipe; FORCE_COLOR gives it and changes nothing else', async (t) => {
+  const { root } = openMachine(t, 'vm-1s8c-affinity-2-5')
+  const escape = '\u001b'
+  const plain = run('topology', '--root', root).stdout
+  t.match(plain, /4 usable cpus: 2-5/)
+  t.notOk((plain + run('plan', '--root', root).stdout).includes(escape))
+  const env = { ...process.env, FORCE_COLOR: '1' }
+  const forced = spawnSync(process.execPath, [cli, 'topology', '--root', root], { encoding: 'utf8', env }).stdout
+  t.ok(forced.includes(`${escape}[32m3:1${escape}[0m`))
+  t.equal(forced.split(escape).map((part, index) => index === 0 ? part : part.replace(/^\[\d+m/, '')).join(''), plain)
+})
+
+t.test('topology --record saves a tar.gz that reads back equal', async (t) => {
+  const { root } = openMachine(t, 'vm-1s8c-cg1-noquota')
+  const folder = t.testdir({})
+  const file = path.join(folder, 'machine.tar.gz')
+  const { status, stdout, stderr } = run('topology', '--root', root, '--record', file)
+  t.equal(stderr, '')
+  t.equal(status, 0)
+  t.match(stdout, /^\d+ files in /)
+  execFileSync('tar', ['xzf', file, '-C', folder])
+  t.same(readTopology({ root: folder }), readTopology({ root }))
 })
 
 t.test('this machine has a topology and a plan', async (t) => {
@@ -101,7 +111,9 @@ t.test('bad arguments: status 1, nothing printed, one line of reason', async (t)
     [['plan', '--root', root, '--strategy', 'fast'], /got "fast"/],
     [['plan', '--root', path.join(empty, 'absent')], /there is no such folder/],
     [['topology', '--root', empty], /no cpu in/],
-    [['topology', '--root', cli], /no cpu in/]
+    [['topology', '--root', cli], /no cpu in/],
+    [['topology', '--root', root, '--record', path.join(empty, 'absent/file')], /cannot write the file: ENOENT/],
+    [['plan', '--record', 'x'], /--record/]
   ] as [string[], RegExp][]) {
     const { status, stdout, stderr } = run(...args)
     t.equal(status, 1, args.join(' '))
