@@ -2,13 +2,16 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { fileURLToPath } from 'node:url'
+import { calibrate } from './calibrate.js'
 import { describeMachine, readVersions } from './machine.js'
+import { draw } from './picture.js'
+import { measure } from './measure.js'
 import { printGoals, printSection } from './print.js'
 import { judge, runSection } from './run.js'
 import { installNode24, setUp } from './setup.js'
 import { variants } from './variants.js'
 
-const sectionNames = ['border']
+const sectionNames = ['border', 'one-cpu', 'payloads', 'mixed', 'http', 'length', 'idle', 'cold', 'plain', 'limits']
 const here = fileURLToPath(new URL('.', import.meta.url))
 
 const usage = `npm run bench -- [options]
@@ -20,7 +23,9 @@ const usage = `npm run bench -- [options]
   --node PATH         run the measurements with this Node
   --node24            install Node 24 in test/benchmark (Linux x64) and use it
   --out DIR           where results.json and results.svg are written; test/benchmark/results
+  --verify            measure nothing: check that each pool gives the right results
   --save              also write them as test/benchmark/latest.json and latest.svg
+  --note TEXT         kept with the results and shown in the README
   --help              this text`
 
 async function main () {
@@ -33,7 +38,9 @@ async function main () {
       node: { type: 'string', default: process.execPath },
       node24: { type: 'boolean', default: false },
       out: { type: 'string', default: `${here}results` },
+      verify: { type: 'boolean', default: false },
       save: { type: 'boolean', default: false },
+      note: { type: 'string' },
       help: { type: 'boolean', default: false }
     }
   })
@@ -53,34 +60,62 @@ async function main () {
     `${machine.system}, Node ${machine.node}, load ${machine.load.toFixed(2)}`)
   console.log(Object.entries(versions).map((one) => one.join(' ')).join(', '))
 
+  if (given.verify) return verify({ node, only, missing })
   const startMs = performance.now()
+  const stepsPerUs = calibrate()
   const sections = {}
   const goals = []
   for (const name of wanted) {
     const section = await import(`./sections/${name}.js`)
-    const onMeasured = ({ id, variant, round, result }) => {
-      if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${name} ${id} ${variant}, round ${round + 1} of ${rounds}`)
+    const onMeasured = ({ id, variant, round, count, result }) => {
+      if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${name} ${id} ${variant}, round ${round + 1} of ${count}`)
       if (result.failed !== undefined) console.error(`\n${name} ${id} ${variant} failed: ${result.failed}`)
     }
-    const options = { node, rounds, isQuick: given.quick, only, missing, onMeasured }
+    const options = { node, rounds, isQuick: given.quick, stepsPerUs, only, missing, onMeasured }
     sections[name] = await runSection(section, options)
     if (process.stderr.isTTY) process.stderr.write('\r\x1b[K')
     printSection(section, sections[name])
-    sections[name].goals = judge(section, sections[name])
+    sections[name].goals = judge(section, name, sections)
     goals.push(...sections[name].goals)
   }
   printGoals(goals)
 
-  const command = ['npm run bench', ...process.argv.slice(2).length ? ['--'] : [],
-    ...process.argv.slice(2).filter((one, index, all) => one !== '--node' && all[index - 1] !== '--node')].join(' ')
+  const command = commandOf(process.argv.slice(2))
   const seconds = Math.round((performance.now() - startMs) / 1000)
   const date = new Date().toISOString()
-  const whole = { date, command, rounds, isQuick: given.quick, seconds, machine, versions, sections }
+  const { quick: isQuick, note } = given
+  const whole = { date, command, note, rounds, isQuick, seconds, machine, versions, sections }
   mkdirSync(given.out, { recursive: true })
-  const text = `${JSON.stringify(whole, null, 2)}\n`
-  writeFileSync(`${given.out}/results.json`, text)
-  if (given.save) writeFileSync(`${here}latest.json`, text)
-  console.log(`\n${seconds} s; written to ${given.out}/results.json`)
+  write(given.out, 'results', whole)
+  if (given.save) write(here, 'latest', whole)
+  console.log(`\n${seconds} s; written to ${given.out}/results.json and results.svg`)
+}
+
+/** One pool after the other, a line each; the exit status is 1 if one is wrong. */
+async function verify ({ node, only, missing }) {
+  for (const [variant, { label, isPool = true }] of Object.entries(variants)) {
+    if (!isPool || (only && !only.includes(variant))) continue
+    const failed = missing[variant]
+    const result = failed === undefined ? await measure({ measure: 'verify', variant }, { node }) : { failed }
+    const isRight = result.failed === undefined && result.wrong.length === 0
+    console.log(`${isRight ? `ok, ${result.right} right` : failed === undefined ? 'WRONG' : 'missing'}: ${label}` +
+      (isRight ? '' : `: ${result.failed ?? result.wrong.join(', ')}`))
+    if (!isRight && failed === undefined) process.exitCode = 1
+  }
+}
+
+/** The command as it may be shown: without paths of this machine and texts. */
+function commandOf (args) {
+  const hidden = ['--node', '--out', '--note', '--save']
+  const shown = args.filter((one, index) => !hidden.includes(one) && !hidden.slice(0, 3).includes(args[index - 1]))
+  return ['npm run bench', ...shown.length > 0 ? ['--', ...shown] : []].join(' ')
+}
+
+function write (folder, name, whole) {
+  // five digits are more than the spread of any of them
+  const text = JSON.stringify(whole, (_key, value) => typeof value === 'number' ? Number(value.toPrecision(5)) : value, 1)
+  writeFileSync(`${folder}/${name}.json`, `${text}\n`)
+  writeFileSync(`${folder}/${name}.svg`, draw(whole))
 }
 
 function namesIn (option, text, known) {

@@ -12,7 +12,7 @@ export function describeMachine ({ node }) {
     cpu: first?.model.trim() ?? 'unknown',
     cpus: os.availableParallelism(),
     memoryGb: Math.round(os.totalmem() / 2 ** 30),
-    system: `${os.type()} ${os.release()} ${os.arch()}`,
+    system: `${os.type()} ${os.release().split('-')[0]} ${os.arch()}`,
     isVirtual: /^flags.*\bhypervisor\b/m.test(read('/proc/cpuinfo')),
     node: execFileSync(node, ['--version'], { encoding: 'utf8' }).trim(),
     load: os.loadavg()[0]

@@ -12,7 +12,8 @@ const child = fileURLToPath(new URL('child.js', import.meta.url))
  * @returns the measure's result, or `{ failed: reason }`
  */
 export function measure (spec, { node }) {
-  const argv = [node, ...(spec.nodeOptions ?? []), child, JSON.stringify(spec)]
+  const timeoutMs = spec.timeoutMs ?? 20_000
+  const argv = [node, ...(spec.nodeOptions ?? []), child, JSON.stringify({ ...spec, timeoutMs })]
   if (spec.oneCpu) argv.unshift('taskset', '-c', String(allowedCpus()[0] ?? 0))
   return new Promise((resolve) => {
     const [command, ...args] = argv
@@ -20,7 +21,6 @@ export function measure (spec, { node }) {
     let out = ''
     let said = ''
     let isLate = false
-    const timeoutMs = spec.timeoutMs ?? 20_000
     const timer = setTimeout(() => {
       isLate = true
       killGroup(started)
@@ -29,7 +29,7 @@ export function measure (spec, { node }) {
     started.stderr.setEncoding('utf8').on('data', (text) => { said = (said + text).slice(-2000) })
     started.once('error', (error) => finish({ failed: error.message }))
     started.once('close', (code, signal) => {
-      if (isLate) return finish({ failed: `no result within ${timeoutMs / 1000} s` })
+      if (isLate) return finish({ isLate, failed: `no result within ${timeoutMs / 1000} s` })
       const line = out.split('\n').findLast((text) => text.startsWith('@@'))
       if (line !== undefined) return finish(JSON.parse(line.slice(2)))
       finish({ failed: `ended with ${signal ?? `code ${code}`}: ${said.trim().split('\n').findLast(Boolean) ?? ''}` })

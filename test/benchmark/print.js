@@ -12,30 +12,29 @@ export function number (value) {
 export function printSection (section, { title, cases }) {
   console.log(`\n${title}`)
   for (const { title, spec, results, failed } of cases) {
-    const columns = section.shown[spec.measure]
-    console.log(`\n  ${title}${spec.placement ? `, ${spec.placement}` : ''}`)
-    console.log(`    ${''.padEnd(42)}${columns.map(([, name]) => name.padStart(25)).join('')}`)
+    const columns = section.shown[spec.measure].filter(([metric]) => Object.values(results).some((one) => one[metric]))
+    const width = Math.max(14, ...columns.map(([, name]) => name.length + 2))
+    console.log(`\n  ${`${title}${spec.placement ? `, ${spec.placement}` : ''}`}`)
+    console.log(`    ${''.padEnd(37)}${columns.map(([, name]) => name.padStart(width)).join('')}`)
     for (const [variant, metrics] of Object.entries(results)) {
-      if (failed[variant] !== undefined) {
-        console.log(`    ${variants[variant].label.padEnd(42)}  no result: ${failed[variant]}`)
-        continue
-      }
-      const cells = columns.map(([metric]) => cell(metrics[metric]).padStart(25))
-      console.log(`    ${variants[variant].label.padEnd(42)}${cells.join('')}${metrics.note ? `  (${metrics.note})` : ''}`)
+      const cells = columns.map(([metric]) => cell(metrics[metric]).padStart(width)).join('')
+      const end = failed[variant] === undefined ? cells : `  no result: ${failed[variant]}`
+      console.log(`    ${variants[variant].label.padEnd(37)}${end}${metrics.note ? `  (${metrics.note})` : ''}`)
     }
   }
 }
 
+/** A median, and half the range in percent where there were several rounds. */
 function cell (one) {
   if (one === undefined) return '–'
-  return `${number(one.median)} ±${Math.round(one.spread * 100)}%`.padStart(1)
+  return one.values.length === 1 ? number(one.median) : `${number(one.median)} ±${Math.round(one.spread * 100)}%`
 }
 
 export function printGoals (goals) {
   console.log('\ngoals')
   for (const { text, at, goal, unit, value, isReached } of goals) {
-    const verdict = isReached === null ? 'not measured' : isReached ? 'ok' : 'NOT'
-    console.log(`  ${verdict.padEnd(13)}${number(value).padStart(9)} ${unit.padEnd(4)} ` +
-      `(${at === 'least' ? '≥' : '≤'} ${goal} ${unit})  ${text}`)
+    const verdict = !Number.isFinite(value) ? 'not measured' : isReached === null ? '' : isReached ? 'ok' : 'NOT'
+    const asked = at === undefined ? '' : `${at === 'least' ? '≥' : '≤'} ${goal} ${unit}`
+    console.log(`  ${verdict.padEnd(13)}${number(value).padStart(9)} ${unit.padEnd(3)}${asked.padStart(10)}  ${text}`)
   }
 }

@@ -5,29 +5,36 @@ import { summary } from './statistics.js'
 /**
  * @returns title and cases: of each the specification, results by variant and metric, and why a variant has none
  */
-export async function runSection (section, { node, rounds, isQuick, only, missing, onMeasured }) {
-  const cases = section.cases({ isQuick }).map(({ id, title, variants, ...spec }) => ({
+export async function runSection (section, { node, rounds, isQuick, stepsPerUs, only, missing, onMeasured }) {
+  const cases = section.cases({ isQuick, stepsPerUs }).map(({ id, title, variants, byVariant, ...spec }) => ({
     id,
     title,
     spec,
+    byVariant: byVariant ?? {},
     samples: Object.fromEntries(variants.filter((one) => !only || only.includes(one)).map((one) => [one, []])),
     failed: {}
   }))
-  for (const one of cases) {
-    for (const variant of Object.keys(one.samples)) {
-      if (missing[variant] !== undefined) one.failed[variant] = missing[variant]
+  for (const { samples, failed } of cases) {
+    for (const variant of Object.keys(samples)) {
+      if (missing[variant] !== undefined) failed[variant] = missing[variant]
     }
   }
-  for (let round = 0; round < rounds; round++) {
-    for (const { id, spec, samples, failed } of cases) {
-      for (const variant of Object.keys(samples)) {
-        // a variant that failed is not given the time of the next rounds
-        if (failed[variant] !== undefined) continue
-        const result = await measure({ ...spec, variant }, { node })
+  const count = isQuick ? rounds : Math.min(section.mostRounds ?? Infinity, Math.max(section.leastRounds ?? 0, rounds))
+  for (let round = 0; round < count; round++) {
+    for (const { id, spec, byVariant, samples, failed } of cases) {
+      // a variant that failed is not given the time of the next rounds
+      const left = Object.keys(samples).filter((variant) => failed[variant] === undefined)
+      const measureOne = async (variant) => {
+        const one = { ...spec, ...byVariant[variant], variant }
+        let result = await measure(one, { node })
+        // what failed is tried once more, unless it took all its time
+        if (result.failed !== undefined && !result.isLate) result = await measure(one, { node })
         if (result.failed !== undefined) failed[variant] = result.failed
         else samples[variant].push(result)
-        onMeasured({ id, variant, round, result })
+        onMeasured({ id, variant, round, count, result })
       }
+      if (section.isParallel) await Promise.all(left.map(measureOne))
+      else for (const variant of left) await measureOne(variant)
     }
   }
   return {
@@ -45,11 +52,13 @@ function summarize ([variant, samples]) {
   return [variant, summaries]
 }
 
-/** The goals of a section, each with its verdict; undefined where a number is missing. */
-export function judge (section, result) {
-  const of = (id, variant, metric) =>
-    result.cases.find((one) => one.id === id)?.results[variant]?.[metric]?.median ?? NaN
-  return (section.goals?.(of) ?? []).map(({ text, at, goal, unit = 'x', value }) => ({
-    text, at, goal, unit, value, isReached: Number.isFinite(value) ? (at === 'least' ? value >= goal : value <= goal) : null
-  }))
+/** The goals of a section, each with its verdict; null where a number is missing or nothing is asked for. */
+export function judge (section, name, results) {
+  const other = (name, id, variant, metric) =>
+    results[name]?.cases.find((one) => one.id === id)?.results[variant]?.[metric]?.median ?? NaN
+  const of = (id, variant, metric) => other(name, id, variant, metric)
+  return (section.goals?.(of, other) ?? []).map(({ text, at, goal, unit = 'x', value }) => {
+    const isJudged = at !== undefined && Number.isFinite(value)
+    return { text, at, goal, unit, value, isReached: isJudged ? (at === 'least' ? value >= goal : value <= goal) : null }
+  })
 }

@@ -11,6 +11,15 @@ export const variants = {
   spillover: { adapter: 'spillover', label: 'fastify-spillover' },
   'spillover-lean': { adapter: 'spillover', label: 'fastify-spillover, callerStack: false', options: { callerStack: false } },
   'spillover-nospin': { adapter: 'spillover', label: 'fastify-spillover, spin: false', options: { spin: false } },
+  // a job with a transfer list, be it empty, goes only to an idle actor
+  'spillover-depth1': {
+    adapter: 'spillover', label: 'fastify-spillover, depth 1', options: { callOptions: { transfer: [] } }
+  },
+  'spillover-limited': {
+    adapter: 'spillover',
+    label: 'fastify-spillover, resourceLimits',
+    options: { resourceLimits: { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 4 } }
+  },
   piscina: { adapter: 'piscina', label: 'piscina' },
   'piscina-64': { adapter: 'piscina', label: 'piscina, 64 tasks a worker', options: piscinaBest },
   'piscina-64-async': {
@@ -30,6 +39,11 @@ export const variants = {
     options: { enableEvents: false, enableTasksQueue: true, tasksQueueOptions: { concurrency: 64 } }
   },
   knitting: { adapter: 'knitting', label: 'knitting' },
+  'piscina-2-nice': {
+    adapter: 'piscina', label: 'piscina, 2 threads, niceIncrement 10', options: { maxThreads: 2, niceIncrement: 10 }
+  },
+  none: { adapter: 'inline', label: 'without the plugin', isPool: false },
+  limits: { adapter: 'inline', label: 'the limits', isPool: false },
   inline: { adapter: 'inline', label: 'inline, no pool' }
 }
 
@@ -37,5 +51,10 @@ export const variants = {
 export async function openVariant (id, actors, more) {
   const { adapter, options } = variants[id]
   const { open } = await import(`./adapters/${adapter}.js`)
-  return open({ actors, options: { ...options, ...more } })
+  const pool = await open({ actors, options: { ...options, ...more } })
+  opened.push(pool)
+  return pool
 }
+
+/** The pools of this process, for the one who must say why a measurement does not end. */
+export const opened = []

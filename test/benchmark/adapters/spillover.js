@@ -3,13 +3,14 @@ import { createRequire } from 'node:module'
 
 const { createScheduler } = createRequire(import.meta.url)('../../../dist/lib/index.js')
 
-/** @param {{ actors: number, options?: object }} settings */
-export async function open ({ actors, options }) {
+/** @param {{ actors: number, options?: object }} settings with `callOptions` in the options: given with each job */
+export async function open ({ actors, options: { callOptions, ...options } = {} }) {
   const pool = createScheduler({ jobs: new URL('../jobs/jobs.js', import.meta.url), tiers: [{ actors }], ...options })
   await pool.ready()
   return {
-    call: (name, input) => pool.offload(name, input),
+    call: (name, input) => pool.offload(name, input, callOptions),
     move: (name, bytes) => pool.offload(name, bytes, { transfer: [bytes.buffer] }),
-    close: () => pool.close()
+    close: () => pool.close(),
+    describe: () => JSON.stringify(pool.snapshot())
   }
 }

@@ -1,8 +1,9 @@
 // tinypool, with as many threads as asked for.
 import { Tinypool } from 'tinypool'
+import * as jobs from '../jobs/jobs.js'
 
 const filename = new URL('../jobs/jobs.js', import.meta.url).href
-const names = Object.fromEntries(['echo', 'noop', 'size', 'burn', 'compute'].map((name) => [name, { name }]))
+const names = Object.fromEntries(Object.keys(jobs).map((name) => [name, { name }]))
 
 /** @param {{ actors: number, options?: object }} settings */
 export async function open ({ actors, options }) {

@@ -21,11 +21,24 @@ export function burn (us) {
   return us
 }
 
-/** Computes: the steps of the Collatz sequence of all numbers up to `limit`; the same CPU work in every thread. */
-export function compute (limit) {
-  let steps = 0
-  for (let start = 1; start <= limit; start++) {
-    for (let value = start; value !== 1; steps++) value = value % 2 === 0 ? value / 2 : 3 * value + 1
-  }
-  return steps
+/** Computes so many steps of a random sequence: the same CPU work wherever it runs, unlike `burn`. */
+export function work (steps) {
+  let value = 1
+  for (let step = 0; step < steps; step++) value = (Math.imul(value, 1103515245) + 12345) | 0
+  return value >>> 1
+}
+
+/** The same under other names, where short and long jobs shall have a name each. */
+export const short = burn
+export const long = burn
+
+/** The tier of the actor that runs it; only where the pool tells. */
+export function tier (_input, ctx) {
+  return ctx.tier
+}
+
+/** Holds its thread for so many milliseconds without using a CPU. */
+export function block (ms) {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
+  return ms
 }

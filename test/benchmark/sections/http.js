@@ -1,0 +1,37 @@
+// A server on 2 CPUs whose work route is saturated: what the other routes feel, and how much work is done.
+const runtimes = {
+  spillover: { runtime: 'spillover' },
+  piscina: { runtime: 'piscina' },
+  'piscina-2-nice': { runtime: 'piscina', options: { maxThreads: 2, niceIncrement: 10 } },
+  inline: { runtime: 'inline' }
+}
+/** The work of `/heavy`, as of issue and README: milliseconds of JavaScript. */
+const heavyMs = 7
+
+export const title = `HTTP on 2 CPUs: ${heavyMs} ms of work a request, 64 connections, and 250 light requests a second`
+
+export function cases ({ isQuick, stepsPerUs }) {
+  return [{
+    id: 'heavy',
+    title: 'saturated by 64 connections',
+    ...{ measure: 'http', connections: 64, lightPerSecond: 250, timeoutMs: 60_000 },
+    ...{ warmMs: isQuick ? 500 : 1000, measureMs: isQuick ? 1500 : 4000 },
+    lengths: [{ name: 'heavy', steps: Math.round(heavyMs * 1000 * stepsPerUs) }],
+    variants: Object.keys(runtimes).filter((one) => !isQuick || one !== 'piscina-2-nice'),
+    byVariant: runtimes
+  }]
+}
+
+export const shown = {
+  http: [['heavyPerSecond', 'heavy/s'], ['heavyLightP50Ms', 'light p50 ms'], ['heavyLightP99Ms', 'light p99 ms'],
+    ['heavyLightP999Ms', 'light p99.9 ms'], ['heavyDelayP99Ms', 'loop delay p99 ms']]
+}
+
+export function goals (of) {
+  const ratio = (metric) => of('heavy', 'spillover', metric) / of('heavy', 'piscina', metric)
+  return [
+    { text: 'HTTP: light p99 against piscina defaults', at: 'most', goal: 0.5, value: ratio('heavyLightP99Ms') },
+    { text: 'HTTP: light p99.9 against piscina defaults', at: 'most', goal: 0.5, value: ratio('heavyLightP999Ms') },
+    { text: 'HTTP: heavy requests a second against piscina defaults', at: 'least', goal: 1, value: ratio('heavyPerSecond') }
+  ]
+}
