@@ -46,7 +46,7 @@ t.test('a quick run of one section writes the medians of ours and of a peer, the
   t.equal(results.versions.tinypool, '2.2.0')
   const { cases, goals } = results.sections.border
   t.same(cases.map(({ id }: { id: string }) => id), ['64-1', '64-2', '512-2', 'noop', 'one'])
-  t.same(cases[0].failed, {})
+  t.same(cases[0].failed, {}, out)
   for (const variant of ['spillover', 'tinypool']) {
     t.match(cases[0].results[variant], { jobsPerSecond: { median: Number, low: Number, high: Number } })
     t.ok(cases[0].results[variant].jobsPerSecond.median > 0)
