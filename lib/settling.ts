@@ -67,7 +67,10 @@ export class Settling {
   /** A job is in an actor's mailbox: start its run clock, and look for its reply. */
   given (job: Job, actor: Actor<Job>, nowMs: number, wasIdle: boolean): void {
     if (job.timeoutMs > 0 && nowMs + job.timeoutMs < this.#sweepAtMs) this.#sweepAt(nowMs + job.timeoutMs, nowMs)
-    if (!this.#poll(nowMs) && wasIdle) actor.mailbox!.arm()
+    if (this.#poll(nowMs) || !wasIdle) return
+    actor.mailbox!.arm()
+    // it may have replied before the bell was asked for
+    if (actor.mailbox!.hasReply) this.#clock.soon(() => this.#collect(actor))
   }
 
   onMessage (actor: Actor<Job>, message: FromActor): void {
@@ -251,24 +254,28 @@ export class Settling {
   }
 
   /** Kill an actor whose cancelled job still runs; nobody else on it may be hurt. */
-  #killIfStuck (actor: Actor<Job>, mailbox: Mailbox<Job>, id: number, reason: Error): void {
-    if (actor.mailbox !== mailbox || mailbox.jobOf(id) === undefined) return
-    mailbox.halt() // it starts nothing between this look and the kill
+  #killIfStuck (actor: Actor<Job>, mailbox: Mailbox<Job>, id: number, reason: Error, isHalted = false): void {
+    if (actor.mailbox !== mailbox) return
     this.#read(actor)
-    const others = mailbox.jobOf(id) !== undefined &&
-      [...mailbox.jobs()].some((job) => !job.isSettled && mailbox.startedAtMs(job) > 0)
+    if (!isHalted && mailbox.jobOf(id) === undefined) return
+    // nothing is claimed between the look and the kill: what is in the mailbox after this has begun
+    mailbox.halt()
+    for (const job of mailbox.takeBackMany(Infinity, true)) {
+      this.#placing.untie(job, actor)
+      this.#placing.putBack(job)
+    }
+    this.#read(actor)
     if (mailbox.jobOf(id) === undefined) {
       mailbox.unhalt()
-      this.#placing.dispatch()
-    } else if (others) {
+    } else if ([...mailbox.jobs()].some((job) => !job.isSettled)) {
       // it shares its thread with async jobs of others: it takes no more, and is looked at again
-      this.#placing.takeBackAll(actor)
-      this.#clock.after(Math.max(10, this.#options.graceMs), () => this.#killIfStuck(actor, mailbox, id, reason))
-      this.#placing.dispatch()
+      const laterMs = Math.max(10, this.#options.graceMs)
+      this.#clock.after(laterMs, () => this.#killIfStuck(actor, mailbox, id, reason, true))
     } else {
       this.#counters.kills++
       this.#crew.kill(actor, reason)
     }
+    this.#placing.dispatch()
   }
 
   #sweepAt (atMs: number, nowMs: number): void {

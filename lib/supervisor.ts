@@ -196,6 +196,8 @@ export class Supervisor<T extends Held> {
 
   /** End an actor's thread at once. What it ran is reported by `gone`. */
   kill (actor: Actor<T>, reason: unknown): void {
+    // the end is told some microtasks later: until then it must be given nothing
+    if (actor.state === 'open') this.#set(actor, 'draining', describe(reason))
     actor.kill?.abort(reason)
   }
 
