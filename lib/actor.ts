@@ -1,10 +1,13 @@
 // The worker side: load the job modules, take, run, reply, park; started by piscina as one long task.
 import { performance } from 'node:perf_hooks'
+import { getHeapStatistics } from 'node:v8'
 import { threadId } from 'node:worker_threads'
+import { loadCarry } from './carry.js'
 import { encodeError, describe } from './errors.js'
 import { Load } from './load.js'
 import { ActorEnd, ERROR, OK, UNSENDABLE, WITH_META } from './mailbox.js'
 import { makeLog, SILENT } from './log.js'
+import type { Carry } from './carry.js'
 import type { ActorPorts, Taken } from './mailbox.js'
 import type { ActorBoot, JobContext, JobFunction, JobLog, JobMeta } from './jobs.js'
 
@@ -14,11 +17,14 @@ const SPIN_MS = 0.05
 const RING_MS = 0.05
 /** Longest run of jobs without a turn of the event loop, so that timers and late errors of jobs surface; chosen. */
 const TURN_MS = 5
+/** Pause between two readings of the heap; chosen. */
+const HEAP_EVERY_MS = 1000
 
 /** Runs as an actor until told to stop. Rejects when a job module cannot be loaded. */
 export default async function actor ({ boot, ports }: { boot: ActorBoot, ports: ActorPorts }): Promise<void> {
   const startMs = performance.now()
   const table = await loadJobs(boot)
+  const carry = await loadCarry(boot)
   const names = [...table.keys()]
   for (const [name, input] of Object.entries(boot.warmup)) {
     const job = table.get(name)
@@ -28,7 +34,7 @@ export default async function actor ({ boot, ports }: { boot: ActorBoot, ports: 
   const end = new ActorEnd(boot.mailbox, ports)
   const bootMs = performance.now() - startMs
   return await new Promise((resolve) => {
-    const actor = new Actor(boot, end, [...table.values()], resolve)
+    const actor = new Actor(boot, end, [...table.values()], carry, resolve)
     end.onMessage((message) => message === 0 ? actor.pump() : actor.cancel(message.id))
     end.send({ type: 'ready', names, threadId, bootMs })
     setImmediate(() => actor.pump())
@@ -41,6 +47,7 @@ class Actor {
   readonly #jobs: readonly JobFunction[]
   readonly #load: Load
   readonly #finish: () => void
+  readonly #carry: Carry | undefined
   /** what to add to this thread's clock to have the host's */
   readonly #clockMs: number
   readonly #pending = new Map<number, Context>()
@@ -52,16 +59,20 @@ class Actor {
   #spinHits = 1
   #spinSkips = 0
   #baseline: number
+  #heapDueMs = 0
 
-  constructor (boot: ActorBoot, end: ActorEnd, jobs: readonly JobFunction[], finish: () => void) {
+  constructor (boot: ActorBoot, end: ActorEnd, jobs: readonly JobFunction[], carry: Carry | undefined,
+    finish: () => void) {
     this.#boot = boot
     this.#end = end
     this.#jobs = jobs
     this.#finish = finish
+    this.#carry = carry
     this.#load = new Load(boot.load)
     const [hostClock, hostMs] = boot.clock
     this.#clockMs = Number(process.hrtime.bigint() - hostClock) / 1e6 + hostMs - performance.now()
     this.#baseline = baselinePorts
+    this.#load.begin(boot.slot)
   }
 
   /** The state machine: take and run until there is nothing to take, then wait in the way that fits. */
@@ -71,6 +82,7 @@ class Actor {
     const end = this.#end
     end.awake()
     let nowMs = performance.now()
+    this.#sayHeap(nowMs)
     const turnAtMs = nowMs + TURN_MS
     for (;;) {
       if (end.mustStop) return this.#stop()
@@ -102,10 +114,21 @@ class Actor {
       if (this.#pending.size > 0 || !this.#mayBlock()) {
         if (end.waitInLoop(this.#hasWork)) return
       } else {
+        this.#sayHeap(nowMs)
+        this.#load.parkAt(this.#boot.slot, performance.now() + this.#clockMs)
         end.park(this.#hasWork)
+        nowMs = performance.now()
+        this.#load.wokeAt(this.#boot.slot, nowMs + this.#clockMs)
       }
       nowMs = performance.now()
     }
+  }
+
+  /** Tell the host how much heap is in use, once a second at most: it takes microseconds. */
+  #sayHeap (nowMs: number): void {
+    if (nowMs < this.#heapDueMs) return
+    this.#heapDueMs = nowMs + HEAP_EVERY_MS
+    this.#load.setHeap(this.#boot.slot, getHeapStatistics().used_heap_size)
   }
 
   cancel (id: number): void {
@@ -134,7 +157,8 @@ class Actor {
     const context = new Context(id, this.#boot, this.#end, meta, nowMs)
     try {
       if (taken.error !== undefined) throw taken.error
-      const result = this.#jobs[taken.meta & (WITH_META - 1)]!(input, context)
+      const job = this.#jobs[taken.meta & (WITH_META - 1)]!
+      const result = this.#carry === undefined ? job(input, context) : this.#carry(meta, () => job(input, context))
       if (isThenable(result)) {
         this.#pending.set(id, context)
         result.then(

@@ -24,10 +24,17 @@ export {
   makePlan, strategies, describePlan, describeTopology, detectTopology, formatCpuList, readTopology, recordMachine,
   Scheduler
 }
+export { readCpuLoad } from './cpuload.js'
 export type { Options }
 export type * from './jobs.js'
 export type { OffloadOptions } from './pending.js'
-export type { Snapshot, TierSnapshot, ActorSnapshot } from './snapshot.js'
+export type { ActorSnapshot, Hint, Measures, Snapshot, TierSnapshot } from './snapshot.js'
 export type { Plan, PlanOptions, Slot, Strategy, TierPlan, ExplicitTier } from './tiers.js'
 export type { Recording } from './record.js'
 export type { Cpu, Topology } from './topology.js'
+export type { CpuLoad } from './cpuload.js'
+export type { RecordOptions } from './recorder.js'
+export type { Trace, TraceEvent } from './recording.js'
+export type {
+  AcceptedMessage, ActorMessage, FailedMessage, GateMessage, HintMessage, PoolIdentity, SettledMessage
+} from './trace.js'

@@ -62,6 +62,9 @@ export interface ActorBoot {
   readonly timeoutMs: number
   /** lowest level of `ctx.log`, as an index of pino's levels, where a call does not say another */
   readonly logLevel: number
+  readonly isTraced: boolean
+  /** module whose `restore` runs each job; null for none */
+  readonly restore: string | null
   readonly load: SharedArrayBuffer
   readonly mailbox: SharedArrayBuffer
   /** `[process.hrtime.bigint(), performance.now()]` of the host at one moment: makes one clock of two */
@@ -69,7 +72,15 @@ export interface ActorBoot {
 }
 
 /** Options of one call that the actor must know; sent only where there are some. */
-export interface JobMeta { readonly timeoutMs?: number, readonly requestId?: string, readonly logLevel?: number }
+export interface JobMeta {
+  readonly timeoutMs?: number
+  readonly requestId?: string
+  readonly logLevel?: number
+  /** W3C trace context, where tracing is on */
+  readonly trace?: Readonly<Record<string, string>>
+  /** what `context.capture()` returned */
+  readonly context?: unknown
+}
 
 /** Actor to host, beside the rings. `0` is the bell: there are replies. */
 export type FromActor = 0 |

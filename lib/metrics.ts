@@ -37,6 +37,16 @@ export class Histogram {
     return this.maxMs
   }
 
+  /** How many values lie below each edge, given in ascending ms; exact where an edge is one of a bucket. */
+  cumulative (edgesMs: readonly number[]): number[] {
+    let bucket = 0
+    let count = 0
+    return edgesMs.map((edgeMs) => {
+      while (bucket < OVER && upperEdge(bucket) <= edgeMs * 1000 * (1 + 1e-9)) count += this.#counts[bucket++]!
+      return count
+    })
+  }
+
   view (): HistogramView {
     return {
       count: this.count,

@@ -5,6 +5,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { inspect } from 'node:util'
 import { errors } from './errors.js'
 import type { JobLog, JobModule, Overflow } from './jobs.js'
+import type { PoolIdentity } from './trace.js'
 import type { ResourceLimits } from 'node:worker_threads'
 import type { ExplicitTier, Strategy } from './tiers.js'
 
@@ -72,19 +73,36 @@ export interface Options {
   env?: Record<string, string>
   /** Node options of the threads @default the process's */
   execArgv?: readonly string[]
+  /** name of this pool in metrics, spans and messages @default 'default'; in Fastify its namespace */
+  name?: string
+  /** OpenTelemetry spans of each job's wait and run, through @opentelemetry/api @default false */
+  tracing?: boolean
+  /** carries values of the caller into the job; see the README @default nothing */
+  context?: ContextOptions
   /** pino logger for `ctx.log` of jobs that were called without one @default none; in Fastify the server's */
   log?: Partial<JobLog>
   /** where jobs go when the injector is full @default nowhere */
   overflow?: Overflow
 }
 
+/** A pair of hooks: what is captured at the call is restored around the job. */
+export interface ContextOptions {
+  /** called in the caller's context for each job; returns what is to travel, by structured clone */
+  capture (): unknown
+  /** module (path or `file:` URL) loaded in each worker: its export `restore(value, run)` returns what `run()` does */
+  restore: string | URL
+}
+
 /** Options with defaults applied and modules resolved. */
 export type CheckedOptions = Omit<Required<Options>, OptionalKey | 'jobs' | 'nice'> & Pick<Options, OptionalKey> & {
   modules: JobModule[]
+  /** URL of the module of `context.restore` */
+  restore: string | null
+  identity: PoolIdentity
   nice: readonly number[]
 }
 type OptionalKey = 'tiers' | 'thresholds' | 'home' | 'maxActors' | 'resourceLimits' | 'env' | 'execArgv' | 'log' |
-'overflow'
+'context' | 'overflow'
 
 /** A check: what is expected in words, and the test. */
 interface Check { readonly expected: string, readonly test: (value: unknown) => boolean }
@@ -149,6 +167,16 @@ export const optionTable = {
     expected: 'an array of strings',
     test: (value) => Array.isArray(value) && value.every((text) => typeof text === 'string')
   }],
+  name: ['default', {
+    expected: 'a name of letters, digits, _, . and -',
+    test: (value) => typeof value === 'string' && /^[\w.-]{1,64}$/.test(value)
+  }],
+  tracing: [false, oneOf(true, false)],
+  context: [undefined, {
+    expected: 'an object with a function capture and a module restore',
+    test: (value) => isRecord(value) && typeof value.capture === 'function' &&
+      (typeof value.restore === 'string' || value.restore instanceof URL)
+  }],
   log: [undefined, {
     expected: 'a logger with the methods of pino',
     test: (value) => value !== null && typeof value === 'object' && typeof (value as JobLog).info === 'function'
@@ -176,6 +204,9 @@ export function checkOptions (given: Options): CheckedOptions {
   const { nice } = checked
   checked.nice = Array.isArray(nice) ? nice : [nice, nice, nice]
   checked.modules = modulesOf(given.jobs)
+  const { context } = checked as { context?: ContextOptions }
+  checked.identity = { name: checked.name }
+  checked.restore = context === undefined ? null : moduleOf('', context.restore, 'context.restore').href
   return checked as unknown as CheckedOptions
 }
 
@@ -187,8 +218,7 @@ function modulesOf (jobs: unknown): JobModule[] {
   throw new errors.OPTION('jobs', 'a path or file: URL of a module, or an object of them', inspect(jobs))
 }
 
-function moduleOf (prefix: string, module: unknown): JobModule {
-  const name = prefix === '' ? 'jobs' : `jobs.${prefix}`
+function moduleOf (prefix: string, module: unknown, name = prefix === '' ? 'jobs' : `jobs.${prefix}`): JobModule {
   const expected = 'the absolute path or file: URL of a module that exists'
   let path: string
   if (module instanceof URL || (typeof module === 'string' && module.startsWith('file:'))) {

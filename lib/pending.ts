@@ -1,9 +1,11 @@
 // What the host keeps of an accepted job, and what is known of all jobs of a name.
-import { Times } from './metrics.js'
+import { outcomes, Times } from './metrics.js'
 import type { Deadline } from './deadlines.js'
 import type { JobLog, JobMeta } from './jobs.js'
 import type { Held } from './mailbox.js'
+import type { Outcome } from './metrics.js'
 import type { Priority, Queued } from './queue.js'
+import type { JobSpans } from './spans.js'
 import type { Actor } from './supervisor.js'
 
 /** Options of one call. */
@@ -36,12 +38,33 @@ export interface OffloadOptions {
   log?: Partial<JobLog>
 }
 
+/** A job that waits and travels longer than it runs; means of its last runs, ms. */
+export interface Hint {
+  readonly job: string
+  readonly waitMs: number
+  readonly borderMs: number
+  readonly runMs: number
+  readonly text: string
+}
+
+/** Runs of a job between two looks at whether offloading it pays; chosen. */
+export const HINT_RUNS = 128
+
 /** All jobs of one name. */
 export class Kind {
   /** moving mean of the run times, ms; NaN before the first has ended */
   meanMs = NaN
   /** by index of the tier in the plan */
   readonly times: Times[]
+  /** jobs settled, by outcome and by number of the tier; 0 where no actor had the job */
+  readonly settled = Object.fromEntries(outcomes.map((outcome) => [outcome, new Float64Array(4)])) as
+    Record<Outcome, Float64Array>
+
+  /** runs until it is looked at whether offloading pays; Infinity once it was told that it does not */
+  runsToHint = HINT_RUNS
+  /** sums over all runs that were looked at */
+  lookedAtMs: readonly [waitMs: number, borderMs: number, runMs: number] = [0, 0, 0]
+  hint: Hint | undefined = undefined
 
   constructor (readonly name: string, readonly index: number, tiers: number) {
     this.times = Array.from({ length: tiers }, () => new Times())
@@ -61,6 +84,8 @@ export class Job implements Queued, Held {
   /** how often its actor died while it ran */
   deaths = 0
   queueDeadline: Deadline | undefined = undefined
+  /** where tracing is on */
+  spans: JobSpans | undefined = undefined
 
   constructor (
     /** rises with each accepted job */

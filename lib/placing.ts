@@ -6,11 +6,13 @@ import { KeyedJobs } from './keys.js'
 import { WITH_META } from './mailbox.js'
 import { Injector } from './queue.js'
 import type { Clock, Timer } from './clock.js'
+import type { JobMeta } from './jobs.js'
 import type { Load } from './load.js'
 import type { Counters } from './metrics.js'
 import type { Job } from './pending.js'
 import type { Actor, Crew } from './supervisor.js'
 import type { Plan } from './tiers.js'
+import type { GateMessage, PoolIdentity } from './trace.js'
 
 /** Work an actor may have waiting before another job is given to it, ms, and with one job ahead; see performance. */
 const WINDOW_MS = 0.3
@@ -24,6 +26,7 @@ export interface PlacingOptions {
   readonly metric: 'demand' | 'running'
   readonly closeDelayMs: number
   readonly ageMs: number
+  readonly identity: PoolIdentity
 }
 
 /** Called back by placing; settling's side. */
@@ -123,8 +126,9 @@ export class Placing {
   give (job: Job, actor: Actor<Job>, nowMs: number): boolean {
     const mailbox = actor.mailbox!
     const wasIdle = mailbox.depth === 0
-    const { meta, kind } = job
+    const { kind } = job
     try {
+      const meta = job.spans === undefined ? job.meta : tracedMeta(job, actor, nowMs)
       const isGiven = meta === undefined
         ? mailbox.give(job, kind.index, job.input, job.options.transfer)
         : mailbox.give(job, kind.index | WITH_META, { input: job.input, meta }, job.options.transfer)
@@ -153,6 +157,7 @@ export class Placing {
   untie (job: Job, actor: Actor<Job>): void {
     actor.workMs -= job.workMs
     job.actor = undefined
+    if (job.spans !== undefined) job.spans.takenBack()
   }
 
   /** To be called when jobs may have left an actor's mailbox, and when the actor changed its state. */
@@ -174,7 +179,9 @@ export class Placing {
     if (this.#plan.tiers.length === 1) return
     if (this.gate.update(active, backlog, nowMs)) {
       const { openTier } = this.gate
-      if (channels.gate.hasSubscribers) channels.gate.publish({ openTier, active, backlog })
+      if (channels.gate.hasSubscribers) {
+        channels.gate.publish({ pool: this.#options.identity, openTier, active, backlog } satisfies GateMessage)
+      }
     }
     if (this.#load.openTier !== this.gate.openTier) this.#followGate()
     this.#openActorsAhead(active, backlog)
@@ -327,6 +334,11 @@ export class Placing {
       }
     }
   }
+}
+
+/** What is sent beside the input where tracing is on: the span of this run as the parent of others. */
+function tracedMeta (job: Job, { slot }: Actor<Job>, nowMs: number): JobMeta {
+  return { ...job.meta, trace: job.spans!.given(slot.id, slot.tier, nowMs) }
 }
 
 /** May an actor that has jobs be given another? Depth is earned by short jobs. */

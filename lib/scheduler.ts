@@ -1,5 +1,6 @@
 // offload(): checks, admission, the pool's life from ready() to close(). lib/README.md, "A job's way".
 import { availableParallelism } from 'node:os'
+import { performance } from 'node:perf_hooks'
 import { systemClock } from './clock.js'
 import { Deadlines } from './deadlines.js'
 import { describe, errors } from './errors.js'
@@ -9,17 +10,22 @@ import { Counters } from './metrics.js'
 import { Job, Kind } from './pending.js'
 import { Placing } from './placing.js'
 import { priorities } from './queue.js'
+import { record } from './recorder.js'
 import { cancelled, Settling } from './settling.js'
-import { takeSnapshot } from './snapshot.js'
+import { takeMeasures, takeSnapshot } from './snapshot.js'
+import { Spans } from './spans.js'
 import { Supervisor } from './supervisor.js'
 import { channels } from './trace.js'
 import type { Clock, Timer } from './clock.js'
 import type { JobInput, JobMeta, JobName, JobResult, OverflowCall } from './jobs.js'
 import type { CheckedOptions } from './options.js'
 import type { OffloadOptions } from './pending.js'
-import type { SchedulerState, Snapshot } from './snapshot.js'
+import type { RecordOptions } from './recorder.js'
+import type { Trace } from './recording.js'
+import type { Measures, SchedulerState, Snapshot } from './snapshot.js'
 import type { Actor, Crew, SupervisorEvents } from './supervisor.js'
 import type { Plan } from './tiers.js'
+import type { AcceptedMessage, ActorMessage, PoolIdentity } from './trace.js'
 
 /** What the simulator replaces: time and threads. */
 export interface Parts {
@@ -36,6 +42,8 @@ const noOptions: OffloadOptions = Object.freeze({})
 /** A pool at work. Made by `createScheduler`. */
 export class Scheduler {
   readonly plan: Plan
+  /** what messages of the diagnostics channels carry as `pool` */
+  readonly identity: PoolIdentity
   readonly #options: CheckedOptions
   readonly #logLevel: number
   readonly #clock: Clock
@@ -51,10 +59,13 @@ export class Scheduler {
   #ready: Promise<void> | undefined
   #closing: Promise<void> | undefined
   #retireTimer: Timer | undefined
+  readonly #spans: Spans | undefined
 
   constructor (plan: Plan, options: CheckedOptions, parts?: Parts) {
     this.plan = plan
+    this.identity = options.identity
     this.#options = options
+    if (options.tracing) this.#spans = new Spans(options.identity.name, performance.timeOrigin)
     this.#logLevel = logLevelOf(options.log)
     this.#clock = parts?.clock ?? systemClock()
     this.#deadlines = new Deadlines(this.#clock)
@@ -69,7 +80,10 @@ export class Scheduler {
       changed: (actor) => {
         const { slot, state, reason } = actor
         if (state !== 'open') this.#placing.settled(actor)
-        if (channels.actor.hasSubscribers) channels.actor.publish({ slot: slot.id, tier: slot.tier, state, reason })
+        if (channels.actor.hasSubscribers) {
+          const { id, tier } = slot
+          channels.actor.publish({ pool: this.identity, slot: id, tier, state, reason } satisfies ActorMessage)
+        }
       }
     }
     const hire = parts?.hire ?? ((...args) => new Supervisor<Job>(...args))
@@ -78,12 +92,11 @@ export class Scheduler {
     this.#placing = new Placing(plan, options, this.#clock, this.#load, this.#crew, this.#counters, {
       given: (job, actor, nowMs, wasIdle) => this.#settling.given(job, actor, nowMs, wasIdle),
       unsendable: (job, error) => {
-        this.#settling.settle(job, 'error')
-        job.reject(new errors.INPUT_UNCLONEABLE(job.kind.name, describe(error)))
+        this.#settling.fail(job, 'error', new errors.INPUT_UNCLONEABLE(job.kind.name, describe(error)))
       },
       homeless: (job) => {
-        this.#settling.settle(job, 'exit')
-        job.reject(new errors.UNAVAILABLE(job.kind.name, 'every actor of tier 1 has failed'))
+        const error = new errors.UNAVAILABLE(job.kind.name, 'every actor of tier 1 has failed')
+        this.#settling.fail(job, 'exit', error)
       }
     })
     this.#settling = new Settling(options, this.#clock, this.#crew, this.#counters, this.#placing,
@@ -127,6 +140,7 @@ export class Scheduler {
       checkSignal(name, options.signal)
       meta = this.#metaOf(options)
     }
+    if (defaults.context !== undefined) meta = { ...meta, context: defaults.context.capture() }
     const { callerStack } = defaults
     // NaN, the mean of a job not seen yet, is no shorter run
     const hasCaller = callerStack === true || (callerStack === 'auto' && !(kind.meanMs < CALLER_MIN_MS))
@@ -174,6 +188,29 @@ export class Scheduler {
     }
   }
 
+  /** What metrics read beside the snapshot. */
+  measures (): Measures {
+    return takeMeasures(this.plan, this.#kinds)
+  }
+
+  /** Record the pool at work: a trace that Chrome and Perfetto open, as an object. */
+  record (options: RecordOptions): Promise<Trace> {
+    return record({
+      plan: this.plan,
+      identity: this.identity,
+      clock: this.#clock,
+      load: () => ({
+        active: this.#load.active, backlog: this.#placing.backlog, openTier: this.#placing.gate.openTier
+      }),
+      running: () => this.#actors.flatMap(({ mailbox, slot }) => [...mailbox?.jobs() ?? []].flatMap((job) => {
+        const startedAtMs = mailbox!.startedAtMs(job)
+        return startedAtMs === 0
+          ? []
+          : [{ job: job.kind.name, slot: slot.id, startedAtMs, waitMs: startedAtMs - job.acceptedAtMs }]
+      }))
+    }, options)
+  }
+
   async #start (): Promise<void> {
     const lowest = this.plan.tiers[0]!.slots.length
     const opening = this.#actors.slice(0, lowest).map((actor) => this.#crew.open(actor))
@@ -207,6 +244,7 @@ export class Scheduler {
     if (actor === undefined && this.#spillOrRefuse(job)) return
     if (this.#settling.pending++ === 0) this.#clock.hold(true)
     this.#counters.accepted++
+    if (this.#spans !== undefined) job.spans = this.#spans.accepted(job.kind.name, nowMs, job.options.traceparent)
     if (actor === undefined) {
       placing.enqueue(job)
       placing.dispatch()
@@ -214,7 +252,11 @@ export class Scheduler {
       placing.give(job, actor, nowMs)
       placing.look(nowMs)
     }
-    if (channels.accepted.hasSubscribers) channels.accepted.publish({ job: job.kind.name, queued: job.isQueued })
+    if (channels.accepted.hasSubscribers) {
+      channels.accepted.publish({
+        pool: this.identity, job: job.kind.name, queued: job.isQueued
+      } satisfies AcceptedMessage)
+    }
   }
 
   /** Where no actor may have a job now: send it elsewhere (true), let it wait (false), or refuse it by throwing. */
@@ -257,7 +299,9 @@ export class Scheduler {
       isRefused,
       timeoutMs,
       queueTimeoutMs,
-      options,
+      options: this.#spans === undefined || options.traceparent !== undefined
+        ? options
+        : { ...options, traceparent: this.#spans.traceparent() },
       runHere: () => this.offload(kind.name as JobName, input as never, { ...options, spill: false, durable: false })
     }
   }

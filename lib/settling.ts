@@ -2,15 +2,17 @@
 import { decodeError, describe, errors } from './errors.js'
 import { writeLog } from './log.js'
 import { ERROR, OK } from './mailbox.js'
+import { HINT_RUNS } from './pending.js'
 import { channels } from './trace.js'
 import type { Clock, Timer } from './clock.js'
 import type { WireError } from './errors.js'
 import type { FromActor, JobLog } from './jobs.js'
 import type { Mailbox } from './mailbox.js'
 import type { Counters, Outcome } from './metrics.js'
-import type { Job } from './pending.js'
+import type { Job, Kind } from './pending.js'
 import type { Placing } from './placing.js'
 import type { Actor, Crew } from './supervisor.js'
+import type { FailedMessage, HintMessage, PoolIdentity, SettledMessage } from './trace.js'
 
 /** Longest polling for replies after a job was given, ms; measured, see lib/README.md, "Park and wake". */
 const POLL_MS = 0.05
@@ -19,6 +21,7 @@ const POLL_MS = 0.05
 export interface SettlingOptions {
   readonly graceMs: number
   readonly log?: Partial<JobLog>
+  readonly identity: PoolIdentity
 }
 
 /** Ends jobs. Owns the table of signals, the run clock and the polling for replies. */
@@ -76,18 +79,56 @@ export class Settling {
   onMessage (actor: Actor<Job>, message: FromActor): void {
     if (message === 0) return this.#collect(actor)
     if (message.type !== 'log') return
-    writeLog(actor.mailbox?.jobOf(message.id)?.options.log ?? this.#options.log, message)
+    const job = actor.mailbox?.jobOf(message.id)
+    const log = job?.options.log ?? this.#options.log
+    // a logger that adds the ids of the trace finds them
+    if (job?.spans === undefined) writeLog(log, message)
+    else job.spans.inContext(() => writeLog(log, message))
+  }
+
+  /** Settle a job by an error. */
+  fail (job: Job, outcome: Outcome, error: unknown, actor = job.actor, waitMs?: number, runMs?: number,
+    borderMs?: number): void {
+    this.#settle(job, outcome, error, actor, waitMs, runMs, borderMs)
+    if (channels.failed.hasSubscribers) {
+      channels.failed.publish({
+        pool: this.#options.identity,
+        atMs: Date.now(),
+        job: job.kind.name,
+        outcome,
+        tier: actor?.slot.tier ?? null,
+        slot: actor?.slot.id ?? null,
+        requestId: job.options.requestId ?? null,
+        error
+      } satisfies FailedMessage)
+    }
+    job.reject(error)
   }
 
   /** Book a job as settled; the caller settles its promise. */
-  settle (job: Job, outcome: Outcome, actor = job.actor, waitMs?: number, runMs?: number, borderMs?: number): void {
+  #settle (job: Job, outcome: Outcome, error: unknown, actor = job.actor, waitMs?: number, runMs?: number,
+    borderMs?: number): void {
     job.isSettled = true
     if (job.queueDeadline !== undefined) job.queueDeadline.cancel()
     if (job.options.signal !== undefined) this.#unlisten(job.options.signal, job)
     this.#counters.settled[outcome]++
+    job.kind.settled[outcome][actor?.slot.tier ?? 0]!++
+    if (job.spans !== undefined) {
+      job.spans.settled(outcome, this.#clock.now(), waitMs === undefined ? 0 : job.acceptedAtMs + waitMs, error)
+    }
     if (channels.settled.hasSubscribers) {
-      const tier = actor?.slot.tier ?? null
-      channels.settled.publish({ job: job.kind.name, outcome, tier, waitMs, runMs, borderMs })
+      channels.settled.publish({
+        pool: this.#options.identity,
+        job: job.kind.name,
+        outcome,
+        tier: actor?.slot.tier ?? null,
+        slot: actor?.slot.id ?? null,
+        requestId: job.options.requestId,
+        startedAtMs: waitMs === undefined ? undefined : job.acceptedAtMs + waitMs,
+        waitMs,
+        runMs,
+        borderMs
+      } satisfies SettledMessage)
     }
     if (--this.pending > 0) return
     this.#clock.hold(false)
@@ -97,8 +138,7 @@ export class Settling {
   /** A job waited longer than it may; one that has started goes on. */
   expire (job: Job, queueTimeoutMs: number): void {
     if (!this.#withdraw(job)) return
-    this.settle(job, 'expired')
-    job.reject(new errors.QUEUE_TIMEOUT(job.kind.name, queueTimeoutMs))
+    this.fail(job, 'expired', new errors.QUEUE_TIMEOUT(job.kind.name, queueTimeoutMs))
     this.#placing.dispatch()
   }
 
@@ -106,9 +146,7 @@ export class Settling {
   abandon (job: Job, outcome: Outcome, error: (phase: string) => unknown): void {
     if (job.isSettled) return
     if (this.#withdraw(job)) {
-      this.settle(job, outcome)
-      job.reject(error('before it started'))
-      return
+      return this.fail(job, outcome, error('before it started'))
     }
     const { actor } = job
     if (actor?.mailbox === undefined) return
@@ -117,8 +155,10 @@ export class Settling {
     if (job.isSettled) return
     const { id } = job
     mailbox.cancel(job)
-    this.settle(job, outcome)
-    job.reject(error('while it ran'))
+    const startedAtMs = mailbox.startedAtMs(job)
+    const waitMs = startedAtMs === 0 ? undefined : Math.max(0, startedAtMs - job.acceptedAtMs)
+    const runMs = startedAtMs === 0 ? undefined : Math.max(0, this.#clock.now() - startedAtMs)
+    this.fail(job, outcome, error('while it ran'), actor, waitMs, runMs, 0)
     const reason = new Error(`${job.kind.name} was cancelled and did not end within ${this.#options.graceMs} ms`)
     this.#clock.after(this.#options.graceMs, () => this.#killIfStuck(actor, mailbox, id, reason))
   }
@@ -166,9 +206,8 @@ export class Settling {
     const mayRun = job.options.transfer === undefined &&
       (!started || (job.options.idempotent === true && job.deaths++ === 0))
     if (mayRun && !this.isClosed) return this.#placing.putBack(job)
-    this.settle(job, 'exit', actor)
     const error = new errors.ACTOR_EXIT(job.kind.name, actor.slot.id, actor.slot.tier, describe(reason))
-    job.reject(Object.assign(error, { started, cause: reason }))
+    this.fail(job, 'exit', Object.assign(error, { started, cause: reason }), actor)
   }
 
   /** The bell rang: read the actor's replies, give it work, and wait for the next bell. */
@@ -232,11 +271,40 @@ export class Settling {
       actor.workMs -= job.workMs
       actor.usedAtMs = actor.progressAtMs = nowMs
     }
+    if (--kind.runsToHint === 0) this.#considerHint(kind)
     if (job.isSettled) return // it was cancelled or timed out while it ran
-    this.settle(job, status === OK ? 'ok' : 'error', actor, waitMs, runMs, borderMs)
-    if (status === OK) job.resolve(value)
-    else if (status === ERROR) job.reject(decodeError(value as WireError, job.caller?.stack?.replace(/^[^\n]*/, '')))
-    else job.reject(new errors.RESULT_UNCLONEABLE(kind.name, describe(value)))
+    if (status === OK) {
+      this.#settle(job, 'ok', undefined, actor, waitMs, runMs, borderMs)
+      job.resolve(value)
+    } else {
+      const error = status === ERROR
+        ? decodeError(value as WireError, job.caller?.stack?.replace(/^[^\n]*/, ''))
+        : new errors.RESULT_UNCLONEABLE(kind.name, describe(value))
+      this.fail(job, 'error', error, actor, waitMs, runMs, borderMs)
+    }
+  }
+
+  /**
+   * Does offloading this job pay? Told once for each name: where its last runs took less than a millisecond each and
+   * less than what they waited and travelled. A longer job that waits has the load to wait for, and not the border.
+   */
+  #considerHint (kind: Kind): void {
+    kind.runsToHint = HINT_RUNS
+    const sum = (of: 'wait' | 'border' | 'run'): number => kind.times.reduce((ms, times) => ms + times[of].sumMs, 0)
+    const [waitBefore, borderBefore, runBefore] = kind.lookedAtMs
+    kind.lookedAtMs = [sum('wait'), sum('border'), sum('run')]
+    const waitMs = (kind.lookedAtMs[0] - waitBefore) / HINT_RUNS
+    const borderMs = (kind.lookedAtMs[1] - borderBefore) / HINT_RUNS
+    const runMs = (kind.lookedAtMs[2] - runBefore) / HINT_RUNS
+    if (runMs >= 1 || waitMs + borderMs <= runMs || this.#placing.backlog > 0) return
+    kind.runsToHint = Infinity
+    const inUs = (ms: number): string => `${Math.round(ms * 1000)} µs`
+    const text = `job ${kind.name}: its last ${HINT_RUNS} runs took ${inUs(runMs)} each, and ` +
+      `${inUs(waitMs + borderMs)} more to wait and to travel: on the main thread it would be quicker`
+    kind.hint = { job: kind.name, waitMs, borderMs, runMs, text }
+    if (channels.hint.hasSubscribers) {
+      channels.hint.publish({ pool: this.#options.identity, ...kind.hint } satisfies HintMessage)
+    }
   }
 
   /** Take a job out of the queue or of a mailbox; false when it has started or is settled. */

@@ -1,9 +1,10 @@
 // The numbers of a pool as a plain copy.
-import { Times } from './metrics.js'
+import { outcomes, Times } from './metrics.js'
+import type { Worker } from 'node:worker_threads'
 import type { Clock } from './clock.js'
 import type { Load } from './load.js'
-import type { Counters, TimesView } from './metrics.js'
-import type { Job, Kind } from './pending.js'
+import type { Counters, Outcome, TimesView } from './metrics.js'
+import type { Hint, Job, Kind } from './pending.js'
 import type { Placing } from './placing.js'
 import type { Actor } from './supervisor.js'
 import type { Plan } from './tiers.js'
@@ -23,6 +24,8 @@ export interface Snapshot {
   /** numbers of the overflow; null without one */
   remote: unknown
   counters: Omit<Counters, never>
+  /** jobs that would be quicker on the main thread */
+  hints: Hint[]
 }
 
 /** One tier in a snapshot; times in ms. */
@@ -47,8 +50,13 @@ export interface ActorSnapshot {
   depth: number
   restarts: number
   openForMs: number
+  /** share of its life that its event loop was busy or it ran jobs; asleep it is not */
   utilization: number
+  /** JavaScript heap in use, as the actor said within the last second it did anything; 0 when it has no thread */
+  heapUsedBytes: number
 }
+
+export type { Hint }
 
 /** Where the numbers are. */
 export interface Sources {
@@ -82,17 +90,18 @@ Omit<Snapshot, 'state' | 'pending' | 'retryAfterS' | 'remote'> {
         isDegraded: own.some(({ state }) => state === 'failed'),
         active: own.filter(({ mailbox }) => (mailbox?.depth ?? 0) > 0).length,
         depth: own.reduce((sum, { mailbox }) => sum + (mailbox?.depth ?? 0), 0),
-        actors: own.map((actor) => actorSnapshot(actor, nowMs)),
+        actors: own.map((actor) => actorSnapshot(actor, load, nowMs)),
         ...Times.sum(all.map(({ times }) => times[index]!)).view()
       }
     }),
     jobs: Object.fromEntries(all.map(({ name, times }) => [name, Times.sum(times).view()])),
-    counters: { ...counters, settled: { ...counters.settled } }
+    counters: { ...counters, settled: { ...counters.settled } },
+    hints: all.flatMap(({ hint }) => hint === undefined ? [] : [hint])
   }
 }
 
-function actorSnapshot ({ slot, state, reason, mailbox, restarts, openedAtMs, thread }: Actor<Job>, nowMs: number):
-ActorSnapshot {
+function actorSnapshot ({ slot, state, reason, mailbox, restarts, openedAtMs, thread }: Actor<Job>,
+  load: Load, nowMs: number): ActorSnapshot {
   return {
     slot: slot.id,
     cpu: slot.cpu,
@@ -101,6 +110,34 @@ ActorSnapshot {
     depth: mailbox?.depth ?? 0,
     restarts,
     openForMs: state === 'open' ? Math.round(nowMs - openedAtMs) : 0,
-    utilization: thread?.performance.eventLoopUtilization().utilization ?? 0
+    utilization: thread === undefined ? 0 : utilizationOf(thread, load.parkedMs(slot.id, nowMs)),
+    heapUsedBytes: thread === undefined ? 0 : load.heapUsedBytes(slot.id)
+  }
+}
+
+/** An actor asleep in the kernel is inside its event loop, so Node takes it for busy: that time is taken off. */
+function utilizationOf ({ performance }: Worker, parkedMs: number): number {
+  const { active, idle } = performance.eventLoopUtilization()
+  return active + idle === 0 ? 0 : Math.max(0, Math.min(1, (active - parkedMs) / (active + idle)))
+}
+
+/** What metrics read beside the snapshot: histograms and counts by job and tier. */
+export interface Measures {
+  readonly times: readonly { readonly job: string, readonly tier: number, readonly times: Times }[]
+  readonly settled: readonly {
+    readonly job: string, readonly tier: number | null, readonly outcome: Outcome, readonly count: number
+  }[]
+}
+
+/** The histograms themselves; where nothing was recorded there is no entry. */
+export function takeMeasures (plan: Plan, kinds: ReadonlyMap<string, Kind>): Measures {
+  const all = [...kinds.values()]
+  return {
+    times: all.flatMap(({ name: job, times }) => times.flatMap((times, index) =>
+      times.run.count === 0 ? [] : [{ job, tier: plan.tiers[index]!.tier, times }])),
+    settled: all.flatMap(({ name: job, settled }) => outcomes.flatMap((outcome) =>
+      [...settled[outcome]].flatMap((count, tier) => count === 0 && !(outcome === 'ok' && tier === plan.tiers[0]!.tier)
+        ? []
+        : [{ job, tier: tier === 0 ? null : tier, outcome, count }])))
   }
 }

@@ -45,6 +45,8 @@ export interface SupervisorOptions {
   readonly spin: boolean | 'auto'
   readonly timeoutMs: number
   readonly log?: Partial<JobLog>
+  readonly tracing: boolean
+  readonly restore: string | null
   readonly nice: readonly number[]
   readonly resourceLimits?: object
   readonly env?: Record<string, string>
@@ -167,6 +169,8 @@ export class Supervisor<T extends Held> {
         maySpin: options.spin === 'auto' ? slot.id < availableParallelism() - 1 : options.spin,
         timeoutMs: options.timeoutMs,
         logLevel: logLevelOf(options.log),
+        isTraced: options.tracing,
+        restore: options.restore,
         load: this.#load.buffer,
         mailbox: mailbox.buffer,
         clock: [process.hrtime.bigint(), performance.now()]

@@ -1,14 +1,77 @@
-// The diagnostics channels: their names, and publishing that costs one check where nobody subscribed.
+// The diagnostics channels: their names and messages; publishing costs one check where nobody subscribed.
 import { channel } from 'node:diagnostics_channel'
 
-/** What is published where; every message is a plain object. */
+/** Which pool a message is about: the same object in all of its messages, and `identity` of that pool. */
+export interface PoolIdentity { readonly name: string }
+
+/** A job was accepted. */
+export interface AcceptedMessage { readonly pool: PoolIdentity, readonly job: string, readonly queued: boolean }
+
+/** A job was settled. Times in ms are absent where it did not run; `tier` and `slot` null where no actor had it. */
+export interface SettledMessage {
+  readonly pool: PoolIdentity
+  readonly job: string
+  readonly outcome: string
+  readonly tier: number | null
+  readonly slot: number | null
+  readonly requestId: string | undefined
+  /** `performance.now()` of the main thread when it began */
+  readonly startedAtMs: number | undefined
+  readonly waitMs: number | undefined
+  readonly runMs: number | undefined
+  readonly borderMs: number | undefined
+}
+
+/** A job was settled by an error: its own or one of ours. */
+export interface FailedMessage {
+  readonly pool: PoolIdentity
+  /** epoch milliseconds */
+  readonly atMs: number
+  readonly job: string
+  readonly outcome: string
+  readonly tier: number | null
+  readonly slot: number | null
+  readonly requestId: string | null
+  readonly error: unknown
+}
+
+/** A tier opened or closed. */
+export interface GateMessage {
+  readonly pool: PoolIdentity, readonly openTier: number, readonly active: number, readonly backlog: number
+}
+
+/** An actor changed its state. */
+export interface ActorMessage {
+  readonly pool: PoolIdentity
+  readonly slot: number
+  readonly tier: number
+  readonly state: string
+  readonly reason: string | undefined
+}
+
+/** A job waits and travels longer than it runs: it is quicker on the main thread. Once for each job name. */
+export interface HintMessage {
+  readonly pool: PoolIdentity
+  readonly job: string
+  /** means of the last runs, ms */
+  readonly waitMs: number
+  readonly borderMs: number
+  readonly runMs: number
+  readonly text: string
+}
+
+/** What is published where. */
 export const channels = {
-  /** `{ job, queued }` a job was accepted */
+  /** an `AcceptedMessage` */
   accepted: channel('fastify-spillover.job.accepted'),
-  /** `{ job, outcome, tier, waitMs, runMs, borderMs }` a job was settled */
+  /** a `SettledMessage` */
   settled: channel('fastify-spillover.job.settled'),
-  /** `{ openTier, active, backlog }` a tier opened or closed */
+  /** a `FailedMessage` */
+  failed: channel('fastify-spillover.job.failed'),
+  /** a `HintMessage` */
+  hint: channel('fastify-spillover.job.hint'),
+  /** a `GateMessage` */
   gate: channel('fastify-spillover.gate'),
-  /** `{ slot, tier, state, reason }` an actor changed its state */
+  /** an `ActorMessage` */
   actor: channel('fastify-spillover.actor')
 } as const

@@ -1,18 +1,22 @@
 // The Fastify plugin: options, decorators, lifecycle; everything else is one floor down.
 import fp = require('fastify-plugin')
-import { createScheduler, errors } from '../lib/index.js'
+import { channels, createScheduler, errors } from '../lib/index.js'
 import { decorate } from './offload.js'
+import { registerDashboard } from './dashboard.js'
 import { registerHealth } from './health.js'
+import { registerMetrics } from './metrics.js'
 import type { FastifyPluginAsync, RouteHandlerMethod } from 'fastify'
 import type {
   JobInput, JobName, JobResult, JobsOf as Jobs, OffloadOptions as CallOptions, Options as PoolOptions, Plan,
-  JobContext as Context, JobLog, Snapshot
+  HintMessage, JobContext as Context, JobLog, PoolIdentity, RecordOptions, Snapshot, Trace
 } from '../lib/index.js'
 import type { OffloadHandlerOptions, RouteOffload } from './offload.js'
+import type { DashboardOptions } from './dashboard.js'
 import type { HealthOptions } from './health.js'
+import type { MetricsOptions } from './metrics.js'
 
 const plugin: FastifyPluginAsync<spillover.Options> = async (fastify, options) => {
-  const { health, namespace, ...poolOptions } = options
+  const { health, metrics, dashboard, namespace, ...poolOptions } = options
   if (namespace !== undefined && (typeof namespace !== 'string' || namespace === '')) {
     throw new errors.OPTION('namespace', 'a name', JSON.stringify(namespace))
   }
@@ -20,13 +24,17 @@ const plugin: FastifyPluginAsync<spillover.Options> = async (fastify, options) =
   if (!isNew && (namespace === undefined ? 'offload' in fastify : Object.hasOwn(fastify.spillover, namespace))) {
     throw new errors.NAMESPACE_TAKEN(namespace === undefined ? 'the default' : JSON.stringify(namespace))
   }
-  const scheduler = createScheduler({ log: fastify.log as Partial<JobLog>, ...poolOptions })
+  const scheduler = createScheduler({
+    log: fastify.log as Partial<JobLog>, ...poolOptions, ...(namespace !== undefined && { name: namespace })
+  })
   const pool: spillover.Pool = {
+    identity: scheduler.identity,
     plan: scheduler.plan,
     offload: (name, input, callOptions) => scheduler.offload(name, input, callOptions),
     ready: () => scheduler.ready(),
     drain: () => scheduler.drain(),
     snapshot: () => scheduler.snapshot(),
+    record: (recordOptions) => scheduler.record(recordOptions),
     get jobs () { return scheduler.jobs }
   }
   if (isNew) fastify.decorate('spillover', Object.create(null))
@@ -35,6 +43,8 @@ const plugin: FastifyPluginAsync<spillover.Options> = async (fastify, options) =
   else Object.defineProperties(registry, Object.getOwnPropertyDescriptors(pool))
   const checkNames = decorate(fastify, pool, namespace)
   if (health !== undefined && health !== false) await registerHealth(fastify, pool, health)
+  if (metrics !== undefined && metrics !== false) await registerMetrics(fastify, scheduler, metrics)
+  if (dashboard !== undefined && dashboard !== false) await registerDashboard(fastify, pool, dashboard)
 
   fastify.addHook('onReady', async () => {
     await scheduler.ready()
@@ -47,7 +57,15 @@ const plugin: FastifyPluginAsync<spillover.Options> = async (fastify, options) =
   fastify.addHook('onSend', async (_request, reply) => {
     if (isClosing) reply.header('connection', 'close')
   })
-  fastify.addHook('onClose', async () => { await scheduler.close() })
+  const onHint = (message: unknown): void => {
+    const { pool: about, text, ...numbers } = message as HintMessage
+    if (about === scheduler.identity) fastify.log.warn(numbers, text)
+  }
+  channels.hint.subscribe(onHint)
+  fastify.addHook('onClose', async () => {
+    channels.hint.unsubscribe(onHint)
+    await scheduler.close()
+  })
 }
 
 declare module 'fastify' {
@@ -74,6 +92,13 @@ declare namespace spillover {
   export type Options = PoolOptions & {
     /** route of the health endpoint, or its options; off unless given */
     health?: string | HealthOptions | false
+    /**
+     * Prometheus metrics through prom-client: the path of a route, or options; true puts them into the registry of
+     * a registered metrics plugin without a route. Off unless given.
+     */
+    metrics?: string | MetricsOptions | boolean
+    /** path of the dashboard, or its options; off unless given */
+    dashboard?: string | DashboardOptions | false
     /** name of this pool, where an application has several */
     namespace?: string
   }
@@ -86,6 +111,10 @@ declare namespace spillover {
     ready (): Promise<void>
     drain (): Promise<void>
     snapshot (): Snapshot
+    /** what messages of the diagnostics channels carry as `pool` */
+    readonly identity: PoolIdentity
+    /** Record the pool at work: a trace that Chrome and Perfetto open, as an object. */
+    record (options: RecordOptions): Promise<Trace>
   }
   export type OffloadOptions = CallOptions
   export type JobContext = Context

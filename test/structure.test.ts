@@ -7,9 +7,9 @@ const root = path.resolve(__dirname, '..')
 
 /** The floors, lowest first: a file imports only from floors below its own, types too. */
 const floors = [
-  ['errors', 'load', 'trace', 'jobs', 'ring', 'clock', 'metrics', 'queue', 'idle', 'machine/cpulist'],
-  ['machine/files', 'machine/allowed', 'log', 'deadlines'],
-  ['machine/arch', 'machine/mounts', 'machine/nodes'],
+  ['errors', 'load', 'trace', 'jobs', 'ring', 'clock', 'metrics', 'queue', 'idle', 'cpuload', 'machine/cpulist'],
+  ['machine/files', 'machine/allowed', 'log', 'spans', 'deadlines'],
+  ['machine/arch', 'machine/mounts', 'machine/nodes', 'carry'],
   ['machine/cgroup', 'machine/cpus'],
   ['machine/kinds'],
   ['topology'],
@@ -17,8 +17,8 @@ const floors = [
   ['plan/deal'],
   ['plan/cut'],
   ['tiers'],
-  ['schema', 'record'],
-  ['options', 'gate', 'mailbox'],
+  ['schema', 'record', 'recording'],
+  ['options', 'gate', 'mailbox', 'recorder'],
   ['actor', 'supervisor'],
   ['pending'],
   ['keys'],
@@ -137,8 +137,8 @@ t.test('files of /sys and /proc: named in topology, record and machine/ only, an
   t.same(usersOf(lib, (source) => source.name.startsWith('machine/') && importsFrom('node:fs')(source)), ['machine/files'])
 })
 
-t.test('systeminformation: topology only', async (t) => {
-  t.same(usersOf([...lib, ...plugin], importsFrom('systeminformation')), ['topology'])
+t.test('systeminformation: topology and cpuload only', async (t) => {
+  t.same(usersOf([...lib, ...plugin], importsFrom('systeminformation')), ['cpuload', 'topology'])
 })
 
 t.test('diagnostics channels: trace only', async (t) => {
@@ -149,4 +149,9 @@ t.test('the binary of native-affinity: native-affinity/index only', async (t) =>
   const native = read('native-affinity')
   t.same(usersOf(native, ({ code }) => /\.node['"`]/.test(code)), ['index'])
   t.same(usersOf([...lib, ...plugin], ({ code }) => /\.node['"`]/.test(code)), [])
+})
+
+t.test('OpenTelemetry: spans only; prom-client: metrics of the plugin only', async (t) => {
+  t.same(usersOf([...lib, ...plugin], importsFrom('@opentelemetry/api')), ['spans'])
+  t.same(usersOf([...lib, ...plugin], importsFrom('prom-client')), ['metrics'])
 })

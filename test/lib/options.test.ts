@@ -50,6 +50,9 @@ const wrong = {
   resourceLimits: [[], 512],
   env: [{ A: 1 }, [], 'A=1'],
   execArgv: ['--expose-gc', [1], {}],
+  name: ['', 'two words', 1],
+  tracing: ['yes', 1],
+  context: [{}, { capture: 1, restore: jobs }, { capture: () => 1 }, []],
   log: [{}, 'info', true],
   overflow: [{}, () => {}, { take: 1 }]
 } satisfies Record<keyof typeof optionTable, unknown[]>

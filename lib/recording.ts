@@ -1,0 +1,166 @@
+// A recording of a pool as a trace that Chrome and Perfetto open: tiers as groups, a lane an actor, jobs as slices.
+// https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU (the Trace Event Format)
+import type { Slot } from './tiers.js'
+
+/** One run of a job; times in ms of one clock. */
+export interface RecordedRun {
+  readonly job: string
+  readonly slot: number
+  readonly startedAtMs: number
+  readonly runMs: number
+  readonly waitMs: number
+  readonly borderMs: number
+  readonly outcome: string
+  readonly requestId?: string | undefined
+}
+
+/** The file: `JSON.stringify` it. */
+export interface Trace {
+  readonly displayTimeUnit: 'ms'
+  readonly traceEvents: readonly TraceEvent[]
+  readonly otherData: Readonly<Record<string, string | number>>
+}
+
+/** One event; `ts` and `dur` in microseconds. */
+export interface TraceEvent {
+  readonly name: string
+  readonly ph: 'X' | 'C' | 'M' | 'i' | 'b' | 'e'
+  readonly pid: number
+  readonly tid: number
+  readonly ts?: number
+  readonly dur?: number
+  readonly cat?: string
+  readonly id?: number
+  readonly s?: 't'
+  readonly args?: Readonly<Record<string, unknown>>
+}
+
+/** The group of what belongs to no tier. */
+const POOL = 0
+/** Lanes of one actor that has several async jobs at once. */
+const LANES = 256
+/** Most events of each kind; chosen: 40 MB of JSON. */
+const MAX_EVENTS = 200_000
+
+/** Collects, and makes the file. */
+export class Recording {
+  readonly #slots: readonly Slot[]
+  readonly #startMs: number
+  readonly #runs: RecordedRun[] = []
+  readonly #counts: { atMs: number, active: number, backlog: number }[] = []
+  readonly #gates: { atMs: number, openTier: number }[] = []
+  readonly #states: { atMs: number, slot: number, state: string, reason?: string | undefined }[] = []
+  #left = 0
+
+  constructor (slots: readonly Slot[], startMs: number, openTier: number) {
+    this.#slots = slots
+    this.#startMs = startMs
+    this.gate(startMs, openTier)
+  }
+
+  run (run: RecordedRun): void { this.#add(this.#runs, run) }
+
+  /** Active actors and waiting jobs; kept where one of them changed. */
+  count (atMs: number, active: number, backlog: number): void {
+    const last = this.#counts.at(-1)
+    if (last?.active !== active || last.backlog !== backlog) this.#add(this.#counts, { atMs, active, backlog })
+  }
+
+  gate (atMs: number, openTier: number): void { this.#add(this.#gates, { atMs, openTier }) }
+
+  state (atMs: number, slot: number, state: string, reason?: string): void {
+    this.#add(this.#states, { atMs, slot, state, reason })
+  }
+
+  /** The trace of what was recorded until `endMs`. */
+  end (endMs: number, otherData: Readonly<Record<string, string | number>> = {}): Trace {
+    const tierOf = new Map(this.#slots.map(({ id, tier }) => [id, tier as number]))
+    const us = (ms: number): number => Math.max(0, Math.round((ms - this.#startMs) * 1000))
+    const lanes = new Map<number, number[]>()
+    const runs = this.#runs.sort((one, other) => one.startedAtMs - other.startedAtMs)
+      .map(({ job, slot, startedAtMs, runMs, waitMs, borderMs, ...args }): TraceEvent => ({
+        name: job,
+        cat: 'job',
+        ph: 'X',
+        pid: tierOf.get(slot) ?? POOL,
+        tid: slot * LANES + laneOf(lanes, slot, startedAtMs, startedAtMs + runMs),
+        ts: us(startedAtMs),
+        dur: Math.max(1, Math.round(runMs * 1000)),
+        args: { ...args, waitMs: round(waitMs), borderMs: round(borderMs) }
+      }))
+    return {
+      displayTimeUnit: 'ms',
+      traceEvents: [
+        ...this.#names(lanes),
+        ...runs,
+        ...this.#states.map(({ atMs, slot, state, reason }): TraceEvent => ({
+          name: state, cat: 'actor', ph: 'i', s: 't', pid: tierOf.get(slot) ?? POOL, tid: slot * LANES, ts: us(atMs), args: { reason }
+        })),
+        ...this.#openTiers(endMs, us),
+        ...this.#counts.flatMap(({ atMs, active, backlog }): TraceEvent[] => [
+          { name: 'active', ph: 'C', pid: POOL, tid: 0, ts: us(atMs), args: { actors: active } },
+          { name: 'backlog', ph: 'C', pid: POOL, tid: 0, ts: us(atMs), args: { jobs: backlog } }
+        ])
+      ],
+      otherData: { ...otherData, seconds: round((endMs - this.#startMs) / 1000), eventsLeftOut: this.#left }
+    }
+  }
+
+  #names (lanes: ReadonlyMap<number, readonly number[]>): TraceEvent[] {
+    const tiers = [...new Set(this.#slots.map(({ tier }) => tier as number))]
+    const name = (pid: number, tid: number, what: string, args: Record<string, unknown>): TraceEvent =>
+      ({ name: what, ph: 'M', pid, tid, args })
+    return [
+      name(POOL, 0, 'process_name', { name: 'pool' }),
+      name(POOL, 0, 'process_sort_index', { sort_index: 0 }),
+      ...tiers.flatMap((tier) => [
+        name(tier, 0, 'process_name', { name: `tier ${tier}` }),
+        name(tier, 0, 'process_sort_index', { sort_index: tier })
+      ]),
+      ...this.#slots.flatMap(({ id, tier, cpu }) => Array.from({ length: lanes.get(id)?.length ?? 1 }, (_, lane) => {
+        const also = lane === 0 ? '' : ` (${lane + 1})`
+        return [
+          name(tier, id * LANES + lane, 'thread_name', { name: `actor ${id}${cpu === null ? '' : `, cpu ${cpu}`}${also}` }),
+          name(tier, id * LANES + lane, 'thread_sort_index', { sort_index: id * LANES + lane })
+        ]
+      }).flat())
+    ]
+  }
+
+  /** A tier above the lowest is a slice of the pool's group while it is open. */
+  #openTiers (endMs: number, us: (ms: number) => number): TraceEvent[] {
+    const lowest = Math.min(...this.#slots.map(({ tier }) => tier))
+    const events: TraceEvent[] = []
+    for (const tier of [2, 3].filter((tier) => tier > lowest)) {
+      let isOpen = false
+      const step = (atMs: number, opens: boolean): void => {
+        if (opens === isOpen) return
+        isOpen = opens
+        events.push({ name: `tier ${tier} open`, cat: 'gate', ph: opens ? 'b' : 'e', pid: POOL, tid: 0, id: tier, ts: us(atMs) })
+      }
+      for (const { atMs, openTier } of this.#gates) step(atMs, openTier >= tier)
+      step(endMs, false)
+    }
+    return events
+  }
+
+  #add<T> (list: T[], item: T): void {
+    if (list.length < MAX_EVENTS) list.push(item)
+    else this.#left++
+  }
+}
+
+/** The first lane of the actor that is free: slices of one lane may not overlap. */
+function laneOf (lanes: Map<number, number[]>, slot: number, startMs: number, endMs: number): number {
+  let ends = lanes.get(slot)
+  if (ends === undefined) lanes.set(slot, ends = [])
+  // the clock of the run is rounded to microseconds
+  const free = ends.findIndex((end) => end <= startMs + 0.002)
+  const lane = free >= 0 ? free : Math.min(ends.length, LANES - 1)
+  ends[lane] = endMs
+  return lane
+}
+
+function round (value: number): number {
+  return Math.round(value * 1000) / 1000
+}

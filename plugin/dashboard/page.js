@@ -1,0 +1,95 @@
+// The dashboard's page: shows what its server tells, and finds the server again when it was gone.
+import { listen } from './stream.js'
+import { drawMachine, showActors } from './machine.js'
+import { showErrors, showFigures, showHints, showJobs, showTiers } from './parts.js'
+import { makeCharts } from './charts.js'
+
+const byId = (id) => document.getElementById(id)
+const base = document.body.dataset.base
+const charts = makeCharts()
+let machine
+let instance
+let before
+/** states of the last second, the oldest first: a rate over less jumps */
+let past = []
+let isPaused = false
+
+const setPill = (id, state, text) => {
+  const pill = byId(id)
+  if (pill.dataset.state === state && pill.textContent === text) return
+  pill.dataset.state = state
+  pill.textContent = text
+}
+
+/** The first event of a connection: who the server is. A server that was restarted begins anew. */
+const onHello = (hello) => {
+  if (instance !== undefined && instance !== hello.instance) {
+    charts.clear()
+    before = undefined
+    past = []
+    byId('news').textContent = 'The server was restarted.'
+  }
+  instance = hello.instance
+  machine = hello
+  byId('about').textContent = [
+    `version ${hello.version}`, `pool ${hello.pool}`, `strategy ${hello.strategy}`,
+    hello.quotaCpus === null ? '' : `quota ${hello.quotaCpus} CPUs`, `process ${hello.pid}`, hello.node
+  ].filter(Boolean).join(' · ')
+  drawMachine(byId('machine'), hello, byId('detail'))
+  charts.setTiers(hello.tiers)
+}
+
+const onState = (state) => {
+  if (machine === undefined) return
+  const { snapshot } = state
+  while (past.length > 1 && state.atMs - past[1].atMs >= 1000) past.shift()
+  const rates = past.length === 0 ? { settled: 0, refused: 0 } : ratesOf(past[0], state)
+  past.push(state)
+  const health = snapshot.state !== 'open' || !snapshot.tiers[0].actors.some((actor) => actor.state === 'open')
+    ? 'down'
+    : snapshot.tiers.some((tier) => tier.isDegraded) ? 'degraded' : 'ok'
+  setPill('health', health, health === 'ok' ? 'healthy' : health)
+  showFigures(byId('figures'), snapshot, rates, state.loop)
+  showTiers(byId('tiers'), byId('news'), snapshot, before?.snapshot)
+  showActors(byId('machine'), snapshot, state.cpuLoad, byId('detail'))
+  showJobs(byId('jobs'), byId('others'), snapshot.jobs)
+  showHints(byId('hints'), snapshot.hints ?? [])
+  showErrors(byId('errors'), state.errors)
+  charts.add(state.atMs / 1000, snapshot, rates)
+  byId('load-text').textContent = `${snapshot.active} active, ${snapshot.backlog} waiting`
+  byId('rate-text').textContent = `${rates.settled.toFixed(rates.settled < 10 ? 1 : 0)} settled, ${rates.refused.toFixed(0)} refused`
+  before = state
+}
+
+const ratesOf = (one, other) => {
+  const seconds = Math.max(0.05, (other.atMs - one.atMs) / 1000)
+  const sum = ({ snapshot }) => Object.values(snapshot.counters.settled).reduce((all, count) => all + count, 0)
+  return {
+    settled: Math.max(0, sum(other) - sum(one)) / seconds,
+    refused: Math.max(0, other.snapshot.counters.refused - one.snapshot.counters.refused) / seconds
+  }
+}
+
+const connection = listen(`${base}/events`, {
+  hello: onHello,
+  state: onState,
+  link: (state, text) => {
+    setPill('link', state, text)
+    document.body.classList.toggle('is-stale', state !== 'live')
+  }
+})
+
+const pause = byId('pause')
+pause.addEventListener('click', () => {
+  isPaused = !isPaused
+  pause.setAttribute('aria-pressed', String(isPaused))
+  pause.textContent = isPaused ? 'Resume' : 'Pause'
+  if (isPaused) connection.stop('paused')
+  else connection.start()
+})
+// nobody looks at a hidden page: the server is not asked for anything
+document.addEventListener('visibilitychange', () => {
+  if (isPaused) return
+  if (document.hidden) connection.stop('paused')
+  else connection.start()
+})

@@ -1,0 +1,92 @@
+// The parts in words and tables: figures, tiers, jobs, hints and errors.
+import { count, duration, element, keep, setAttribute, setText } from './element.js'
+
+const seen = (actors, state) => actors.filter((actor) => actor.state === state).length
+
+export function showFigures (root, snapshot, rates, loop) {
+  const actors = snapshot.tiers.flatMap((tier) => tier.actors)
+  const open = snapshot.tiers.filter((tier) => tier.isOpen).map(({ tier }) => tier)
+  const figures = [
+    ['Active actors', snapshot.active, `of ${actors.length}`],
+    ['Open tiers', open.join(' '), `of ${snapshot.tiers.length}`],
+    ['Backlog', count(snapshot.backlog), '', snapshot.backlog > actors.length],
+    ['Pending jobs', count(snapshot.pending), ''],
+    ['Jobs a second', rates.settled < 10 ? rates.settled.toFixed(1) : count(rates.settled), ''],
+    ['Refused', count(snapshot.counters.refused), '', rates.refused > 0],
+    ['Server\'s event loop', Math.round(loop * 100), '% busy', loop > 0.9]
+  ]
+  keep(root, figures,
+    () => element('div', {}, element('dt'), element('dd', {}, element('span'), ' ', element('small'))),
+    (node, [name, value, unit, isHigh]) => {
+      node.classList.toggle('is-high', isHigh === true)
+      setText(node.firstChild, name)
+      setText(node.lastChild.firstChild, value)
+      setText(node.lastChild.lastChild, unit)
+    })
+}
+
+export function showTiers (root, news, snapshot, before) {
+  keep(root, snapshot.tiers,
+    () => element('li', { class: 'tier' },
+      element('header', {}, element('h3'), element('span', { class: 'word' })),
+      element('div', { class: 'meter', 'aria-hidden': 'true' }, element('i')), element('p'), element('p')),
+    (node, tier) => {
+      const [header, meter, first, second] = node.children
+      const opens = tier.threshold === 0 && tier.tier === snapshot.tiers[0].tier ? '' : `opens above ${tier.threshold} active`
+      setAttribute(node, 'data-tier', tier.tier)
+      node.classList.toggle('is-open', tier.isOpen)
+      setText(header.firstChild, `Tier ${tier.tier}`)
+      setText(header.lastChild, `${tier.isOpen ? 'open' : 'closed'}${tier.isDegraded ? ', degraded' : ''}`)
+      meter.firstChild.style.width = `${Math.round(100 * tier.active / Math.max(1, tier.actors.length))}%`
+      setText(first, `${tier.active} of ${tier.actors.length} actors active · ${count(tier.depth)} jobs in mailboxes`)
+      const states = ['open', 'opening', 'draining', 'failed', 'closed'].map((state) => [seen(tier.actors, state), state])
+        .filter(([number]) => number > 0).map(([number, state]) => `${number} ${state}`).join(', ')
+      setText(second, [`threads: ${states}`, opens, tier.reason].filter(Boolean).join(' · '))
+    })
+  if (before === undefined || before.openTier === snapshot.openTier) return
+  const [word, tier] = snapshot.openTier > before.openTier ? ['opened', snapshot.openTier] : ['closed', before.openTier]
+  setText(news, `${new Date().toLocaleTimeString()}: tier ${tier} ${word}, ${snapshot.active} active, ${snapshot.backlog} waiting.`)
+}
+
+/** Those that ran as rows, the most frequent first; the others by name. */
+export function showJobs (table, others, jobs) {
+  const labels = [...table.tHead.rows[0].cells].map((cell) => cell.textContent)
+  const all = Object.entries(jobs)
+  const rows = all.filter(([, { run }]) => run.count > 0).sort(([, one], [, other]) => other.run.count - one.run.count)
+    .map(([name, { wait, run, border }]) => [name, count(run.count),
+      ...[wait.p50Ms, wait.p99Ms, run.p50Ms, run.p99Ms, border.p50Ms].map(duration)])
+  keep(table.tBodies[0], rows,
+    (row) => element('tr', {}, element('th', { scope: 'row' }),
+      ...row.slice(1).map((_, index) => element('td', { 'data-label': labels[index + 1] }))),
+    (node, row) => row.forEach((text, index) => setText(node.children[index], text)))
+  table.hidden = rows.length === 0
+  const unused = all.filter(([, { run }]) => run.count === 0).map(([name]) => name)
+  setText(others, unused.length === 0 ? '' : `Not run yet: ${unused.join(', ')}`)
+}
+
+export function showHints (root, hints) {
+  keep(root, hints, () => element('li'), (node, { text }) => setText(node, text))
+}
+
+export function showErrors (root, errors) {
+  if (errors.length === 0) {
+    keep(root, [0], () => element('li', { class: 'empty' }), (node) => {
+      if (node.className !== 'empty') root.replaceChildren(element('li', { class: 'empty' }))
+      setText(root.firstChild, 'None since the server started.')
+    })
+    return
+  }
+  if (root.firstChild?.className === 'empty') root.replaceChildren()
+  keep(root, errors,
+    () => element('li', {}, element('time'), element('p', {}, element('b'), ' ', element('code'), ' ', element('span'))),
+    (node, { atMs, job, outcome, code, message, tier, requestId }) => {
+      const at = new Date(atMs)
+      const [name, , id, , text] = node.lastChild.childNodes
+      setAttribute(node.firstChild, 'datetime', at.toISOString())
+      setText(node.firstChild, at.toLocaleTimeString())
+      setText(name, job)
+      setText(id, code ?? outcome)
+      setText(text, [message, tier === null ? '' : `(tier ${tier})`, requestId === null ? '' : `· ${requestId}`]
+        .filter(Boolean).join(' '))
+    })
+}

@@ -1,0 +1,69 @@
+// The connection to the server's events: opened, watched, and opened again with a growing pause.
+
+/** Longest silence before the connection counts as lost, ms: ten times the server's default interval. */
+const SILENCE_MS = 5000
+const FIRST_PAUSE_MS = 500
+const LONGEST_PAUSE_MS = 5000
+
+/** Listen at a URL. `on` has `hello`, `state` and `link(state, text)`. */
+export function listen (url, on) {
+  let source
+  let watch
+  let retry
+  let pauseMs = FIRST_PAUSE_MS
+
+  const close = () => {
+    source?.close()
+    source = undefined
+    clearTimeout(watch)
+    clearTimeout(retry)
+  }
+
+  const lost = () => {
+    close()
+    on.link('waiting', 'no connection, trying again')
+    retry = setTimeout(open, pauseMs)
+    pauseMs = Math.min(LONGEST_PAUSE_MS, pauseMs * 2)
+  }
+
+  const heard = () => {
+    clearTimeout(watch)
+    watch = setTimeout(lost, SILENCE_MS)
+  }
+
+  const open = () => {
+    close()
+    source = new EventSource(url)
+    heard()
+    source.addEventListener('hello', (event) => {
+      pauseMs = FIRST_PAUSE_MS
+      heard()
+      on.hello(JSON.parse(event.data))
+      on.link('live', 'live')
+    })
+    source.addEventListener('state', (event) => {
+      heard()
+      on.state(JSON.parse(event.data))
+    })
+    // the browser would try again by itself, but not after an answer such as 401 or 503
+    source.addEventListener('error', lost)
+  }
+
+  // a network that is back is used at once
+  addEventListener('online', () => { if (retry !== undefined && source === undefined) open() })
+
+  on.link('connecting', 'connecting')
+  open()
+  return {
+    start: () => {
+      if (source !== undefined) return
+      on.link('connecting', 'connecting')
+      open()
+    },
+    stop: (text) => {
+      close()
+      retry = undefined
+      on.link('paused', text)
+    }
+  }
+}

@@ -1,0 +1,240 @@
+// The dashboard in a browser: states, tiers under load, restart, network, sizes, keyboard, contrast.
+import { join } from 'node:path'
+import type { AddressInfo } from 'node:net'
+import Fastify from 'fastify'
+import t from 'tap'
+import { makePlan, readTopology, Scheduler } from '#lib/index'
+import { checkOptions } from '#lib/options'
+import { registerDashboard } from '#plugin/dashboard'
+import { readMachine } from '../fixtures/machines/index'
+import { closeBrowser, holdJobs, jobs, openPage, pictures, seen, skip, startNetwork, startServer } from './harness'
+import type { Page } from 'playwright-core'
+
+t.jobs = 1
+t.setTimeout(600_000)
+t.teardown(closeBrowser)
+if (skip) t.comment(`skipped: ${skip}`)
+
+const root = join(__dirname, '..', '..')
+const pageOf = (port: number): string => `http://127.0.0.1:${port}/spillover`
+const live = (page: Page) => page.locator('#link[data-state=live]').waitFor()
+const openTiers = (page: Page, tiers: number[]) => seen(page, `
+  [...document.querySelectorAll('.tier.is-open')].map((tier) => tier.dataset.tier).join() === '${tiers.join()}'`)
+const cells = (page: Page): Promise<string[]> =>
+  page.locator('.loose .cell').evaluateAll((found) => found.map((cell) => (cell as any).dataset.state))
+
+t.test('at rest: healthy, tier 1 open, one idle actor and two closed; nothing is refused or asked of other hosts', { skip }, async (t) => {
+  const { port } = await startServer(t)
+  const { page, complaints } = await openPage(t)
+  await page.goto(pageOf(port))
+  await live(page)
+  await openTiers(page, [1])
+  t.equal(await page.locator('#health').textContent(), 'healthy')
+  t.strictSame(await cells(page), ['idle', 'closed', 'closed'])
+  t.match(await page.locator('#about').textContent(), `process ${process.pid}`)
+  t.ok(await page.locator('.package .domain .core .cell').count() >= 1, 'the processors of this machine are drawn')
+  t.equal(await page.locator('.chart canvas').count(), 2)
+  t.equal(await page.locator('#errors').textContent(), 'None since the server started.')
+  await seen(page, "document.querySelector('.package .bar').style.width !== ''")
+  t.strictSame(complaints, [])
+})
+
+t.test('3 jobs held: tiers 2 and 3 open, 3 actors are busy, and the page says so; after them all close', { skip }, async (t) => {
+  const { app, port } = await startServer(t)
+  const { page, complaints } = await openPage(t)
+  await page.goto(pageOf(port))
+  await live(page)
+  await openTiers(page, [1])
+  const held = holdJobs(app, 3)
+  await openTiers(page, [1, 2, 3])
+  await seen(page, "document.querySelectorAll('.loose .cell[data-state=busy]').length === 3")
+  t.strictSame(await cells(page), ['busy', 'busy', 'busy'])
+  t.match(await page.locator('#news').textContent(), /: tier [23] opened, \d active, \d waiting\./)
+  t.equal(await page.locator('#figures dd').first().textContent(), '3 of 3')
+  t.match(await page.locator('.loose .cell').last().getAttribute('aria-label'), /^Actor 2, tier 3, busy, 1 job/)
+  await page.screenshot({ path: join(pictures, 'dashboard-tiers-open.png'), fullPage: true })
+  await held.open()
+  await openTiers(page, [1])
+  t.match(await page.locator('#news').textContent(), /: tier [23] closed/)
+  t.match(await page.locator('#jobs tbody tr').first().textContent(), /^latch3/)
+  t.strictSame(complaints, [])
+})
+
+t.test('a job that fails is among the recent errors with code, tier and request; text of the user stays text', { skip }, async (t) => {
+  const { app, port } = await startServer(t)
+  const { page, complaints } = await openPage(t)
+  await app.offload('fail', { message: '<img src=x onerror=alert(1)>', code: 'E_ODD' }, { requestId: 'request-7' }).catch(() => {})
+  await page.goto(pageOf(port))
+  await page.locator('#errors code').waitFor()
+  t.match(await page.locator('#errors li').textContent(), /fail E_ODD <img src=x onerror=alert\(1\)> \(tier 1\) · request-7/)
+  t.equal(await page.locator('#errors img').count(), 0)
+  t.strictSame(complaints, [])
+})
+
+t.test('a server that is restarted on the same port is found again, and the page says that it is another', { skip }, async (t) => {
+  const first = await startServer(t)
+  const { page } = await openPage(t)
+  await page.goto(pageOf(first.port))
+  await live(page)
+  await first.app.close()
+  await page.locator('#link[data-state=waiting]').waitFor()
+  t.equal(await page.locator('#link').textContent(), 'no connection, trying again')
+  const { app } = await startServer(t, first.port)
+  await live(page)
+  t.equal(await page.locator('#news').textContent(), 'The server was restarted.')
+  const held = holdJobs(app, 1)
+  await page.locator('.loose .cell[data-state=busy]').waitFor()
+  await held.open()
+})
+
+t.test('a network that is cut is told, and used again when it is back; so is one that goes silent', { skip }, async (t) => {
+  const { port } = await startServer(t)
+  const network = await startNetwork(t, () => port)
+  const { page } = await openPage(t)
+  await page.goto(pageOf(network.port))
+  await live(page)
+  network.cut()
+  await page.locator('#link[data-state=waiting]').waitFor()
+  network.restore()
+  await live(page)
+  network.silence(true)
+  await page.locator('#link[data-state=waiting]').waitFor()
+  network.silence(false)
+  await live(page)
+})
+
+t.test('Pause ends the connection and Resume opens it', { skip }, async (t) => {
+  const { app, port } = await startServer(t)
+  const { page } = await openPage(t)
+  await page.goto(pageOf(port))
+  await live(page)
+  await page.getByRole('button', { name: 'Pause' }).click()
+  await page.locator('#link[data-state=paused]').waitFor()
+  const held = holdJobs(app, 3)
+  await page.getByRole('button', { name: 'Resume' }).click()
+  await openTiers(page, [1, 2, 3])
+  await held.open()
+})
+
+t.test('by keyboard: skip link, Pause, the machine by arrow keys, the table; each shows where the focus is', { skip }, async (t) => {
+  const { port } = await startServer(t)
+  const { page } = await openPage(t)
+  await page.goto(pageOf(port))
+  await live(page)
+  await openTiers(page, [1])
+  const focused = (): Promise<string> => page.evaluate(`(() => {
+    const { outlineStyle, outlineWidth } = getComputedStyle(document.activeElement)
+    const { textContent, id, className } = document.activeElement
+    return [id || className, textContent.trim().slice(0, 20), outlineStyle !== 'none' && parseFloat(outlineWidth) >= 2].join('|')
+  })()`)
+  const press = async (key: string): Promise<string> => {
+    await page.keyboard.press(key)
+    return await focused()
+  }
+  t.equal(await press('Tab'), 'skip|Skip to the numbers|true')
+  t.equal(await press('Tab'), 'pause|Pause|true')
+  t.equal(await press('Tab'), 'cell|0|true')
+  t.match(await page.evaluate("document.activeElement.getAttribute('aria-label')"), /^CPU 0, core \d+/)
+  t.equal(await press('End'), 'cell|2|true')
+  t.match(await page.locator('#detail').textContent(), /^Actor 2, tier 3, closed/)
+  await press('ArrowLeft')
+  t.match(await page.locator('#detail').textContent(), /^Actor 1, tier 2, closed/)
+  t.match(await press('Tab'), /^scroll\|.*\|true$/s)
+  await press('Shift+Tab')
+  await press('Shift+Tab')
+  await page.keyboard.press('Space')
+  t.equal(await page.locator('#pause').getAttribute('aria-pressed'), 'true')
+})
+
+/** Texts whose contrast is below WCAG AA: 4.5, or 3 for large ones. */
+const poorContrast = `(() => {
+  const parse = (colour) => (colour.match(/[\\d.]+/g) ?? []).map(Number)
+  const luminance = ([r, g, b]) => [r, g, b].map((part) => part / 255)
+    .map((part) => part <= 0.03928 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, part, index) => sum + part * [0.2126, 0.7152, 0.0722][index], 0)
+  const backOf = (node) => {
+    for (; node !== null; node = node.parentElement) {
+      const back = parse(getComputedStyle(node).backgroundColor)
+      if (back.length === 3 || back[3] > 0.99) return back
+    }
+    return [255, 255, 255]
+  }
+  const poor = []
+  for (const node of document.body.querySelectorAll('*')) {
+    const text = [...node.childNodes].filter((child) => child.nodeType === 3).map((child) => child.data.trim()).join('')
+    const box = node.getBoundingClientRect()
+    if (text === '' || box.width === 0 || box.right < 0 || node.closest('noscript, script')) continue
+    const style = getComputedStyle(node)
+    const [one, other] = [luminance(parse(style.color)), luminance(backOf(node))].sort((a, b) => b - a)
+    const ratio = (one + 0.05) / (other + 0.05)
+    const isLarge = parseFloat(style.fontSize) >= 24
+    if (ratio < (isLarge ? 3 : 4.5)) poor.push(text.slice(0, 30) + ' ' + ratio.toFixed(2))
+  }
+  return poor
+})()`
+
+for (const [width, height] of [[320, 640], [768, 1024], [1440, 900]] as const) {
+  for (const colorScheme of ['light', 'dark'] as const) {
+    t.test(`${width} x ${height}, ${colorScheme}: no sideways scrolling, nothing cut off, every text has contrast`, { skip }, async (t) => {
+      const { app, port } = await startServer(t)
+      const { page, complaints } = await openPage(t, { viewport: { width, height }, colorScheme })
+      await app.offload('fail', { message: 'no such page', code: 'E_ODD' }, { requestId: 'request-7' }).catch(() => {})
+      const held = holdJobs(app, 2)
+      await page.goto(pageOf(port))
+      await live(page)
+      await openTiers(page, [1, 2, 3])
+      await seen(page, "document.querySelectorAll('.loose .cell[data-state=busy]').length === 2")
+      t.equal(await page.evaluate('document.documentElement.scrollWidth'), width)
+      t.strictSame(await page.evaluate(`[...document.querySelectorAll('main *')].filter((node) => {
+        const box = node.getBoundingClientRect()
+        return box.width > 0 && box.right > innerWidth + 1 && box.left >= 0
+      }).map((node) => node.className || node.tagName)`), [])
+      t.strictSame(await page.evaluate(poorContrast), [])
+      const small = await page.evaluate("[...document.querySelectorAll('button:not(.cell)')].filter((node) => node.offsetHeight < 32).length")
+      t.equal(small, 0, 'buttons are high enough for a finger')
+      await page.screenshot({ path: join(pictures, `dashboard-${width}-${colorScheme}.png`), fullPage: true })
+      await held.open()
+      t.strictSame(complaints, [])
+    })
+  }
+}
+
+t.test('a recorded machine of 16 cores and 32 threads: 2 domains, a core kept free, siblings beside each other', { skip }, async (t) => {
+  const topology = readTopology({ reader: readMachine('vm-seed-16c32t').reader })
+  const options = checkOptions({ jobs, execArgv: [], pin: false })
+  const pool = new Scheduler(makePlan(topology, options), options)
+  const app = Fastify({ forceCloseConnections: true })
+  t.teardown(async () => {
+    await app.close()
+    await pool.close()
+  })
+  await registerDashboard(app, pool, { url: '/spillover', intervalMs: 100 }, topology)
+  await pool.ready()
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const { page, complaints } = await openPage(t, { viewport: { width: 1280, height: 880 } })
+  await page.goto(pageOf((app.server.address() as AddressInfo).port))
+  await live(page)
+  t.strictSame(await page.locator('.domain').evaluateAll((found) => found.map((domain) =>
+    (domain as any).querySelectorAll('.core').length + ' ' + (domain as any).querySelectorAll('.cell').length)), ['8 16', '8 16'])
+  t.match(await page.locator('[data-cell=cpu-0]').getAttribute('aria-label'), /^CPU 0, core 0, kept free for the event loop/)
+  t.strictSame(await page.locator('.core').nth(1).locator('.cell').evaluateAll((found) =>
+    found.map((cell) => [(cell as any).dataset.cpu, (cell as any).dataset.tier])), [['2', '1'], ['3', '3']])
+  // waves of load, as in life: 5, then 11, then 18 jobs at once
+  const over = new AbortController()
+  const caller = async (): Promise<void> => {
+    while (!over.signal.aborted) await pool.offload('wait', 60 + Math.random() * 200)
+  }
+  const callers: Promise<void>[] = []
+  for (const [wanted, tiers] of [[5, [1]], [11, [1, 2]], [18, [1, 2, 3]]] as const) {
+    while (callers.length < wanted) callers.push(caller())
+    await openTiers(page, [...tiers])
+    await seen(page, `document.querySelectorAll('.cell[data-state=busy]').length >= ${wanted - 3}`)
+    await page.waitForTimeout(2000)
+  }
+  await page.screenshot({ path: join(pictures, 'dashboard-32-threads.png') })
+  if (process.env.UPDATE_PICTURE !== undefined) await page.screenshot({ path: join(root, 'docs', 'dashboard.png') })
+  over.abort()
+  await Promise.all(callers)
+  await openTiers(page, [1])
+  t.strictSame(complaints, [])
+})
