@@ -18,8 +18,11 @@ export function printSection (section, { title, cases }) {
     console.log(`    ${''.padEnd(37)}${columns.map(([, name]) => name.padStart(width)).join('')}`)
     for (const [variant, metrics] of Object.entries(results)) {
       const cells = columns.map(([metric]) => cell(metrics[metric]).padStart(width)).join('')
-      const end = failed[variant] === undefined ? cells : `  no result: ${failed[variant]}`
-      console.log(`    ${variants[variant].label.padEnd(37)}${end}${metrics.note ? `  (${metrics.note})` : ''}`)
+      const failure = failed[variant]
+      const notes = [metrics.note, failure && `${failure.times === 0 ? 'no result' : `failed ${failure.times}x`}: ` +
+        failure.reason].filter(Boolean)
+      console.log(`    ${variants[variant].label.padEnd(37)}${failure?.times === 0 ? '' : cells}` +
+        (notes.length === 0 ? '' : `  (${notes.join('; ')})`))
     }
   }
 }

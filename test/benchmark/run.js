@@ -16,21 +16,19 @@ export async function runSection (section, { node, rounds, isQuick, stepsPerUs, 
   }))
   for (const { samples, failed } of cases) {
     for (const variant of Object.keys(samples)) {
-      if (missing[variant] !== undefined) failed[variant] = missing[variant]
+      if (missing[variant] !== undefined) failed[variant] = { times: 0, reason: missing[variant] }
     }
   }
   const count = isQuick ? rounds : Math.min(section.mostRounds ?? Infinity, Math.max(section.leastRounds ?? 0, rounds))
   for (let round = 0; round < count; round++) {
     for (const { id, spec, byVariant, samples, failed } of cases) {
-      // a variant that failed is not given the time of the next rounds
-      const left = Object.keys(samples).filter((variant) => failed[variant] === undefined)
+      // a variant that failed twice is not given the time of the next rounds
+      const left = Object.keys(samples).filter((variant) => !isGivenUp(failed[variant]))
       const measureOne = async (variant) => {
         const one = { ...spec, ...byVariant[variant], variant }
-        let result = await measure(one, { node })
-        // what failed is tried once more, unless it took all its time
-        if (result.failed !== undefined && !result.isLate) result = await measure(one, { node })
-        if (result.failed !== undefined) failed[variant] = result.failed
-        else samples[variant].push(result)
+        const result = await measure(one, { node })
+        if (result.failed === undefined) samples[variant].push(result)
+        else failed[variant] = { times: (failed[variant]?.times ?? 0) + 1, reason: result.failed }
         onMeasured({ id, variant, round, count, result })
       }
       if (section.isParallel) await Promise.all(left.map(measureOne))
@@ -43,6 +41,10 @@ export async function runSection (section, { node, rounds, isQuick, stepsPerUs, 
       id, title, spec, results: Object.fromEntries(Object.entries(samples).map(summarize)), failed
     }))
   }
+}
+
+function isGivenUp (failure) {
+  return failure !== undefined && failure.times !== 1
 }
 
 function summarize ([variant, samples]) {

@@ -11,6 +11,13 @@ export async function open ({ actors, options: { callOptions, ...options } = {} 
     call: (name, input) => pool.offload(name, input, callOptions),
     move: (name, bytes) => pool.offload(name, bytes, { transfer: [bytes.buffer] }),
     close: () => pool.close(),
-    describe: () => JSON.stringify(pool.snapshot())
+    describe: () => inWords(pool.snapshot())
   }
+}
+
+/** What a pool that does not answer was doing. */
+function inWords ({ state, pending, backlog, active, tiers, counters }) {
+  const actors = tiers.flatMap(({ actors }) => actors.map(({ state, depth }) => `${state} with ${depth}`))
+  return `${state}, ${pending} pending, ${backlog} waiting, ${active} active, ${counters.takenBack} taken back, ` +
+    `actors ${actors.join(', ')}`
 }
