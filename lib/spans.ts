@@ -117,13 +117,13 @@ export class JobSpans {
   /** Both spans end. `startedAtMs`: when the function began, 0 where it did not. */
   settled (outcome: string, atMs: number, startedAtMs: number, error: unknown): void {
     const last = this.#run ?? this.#wait
-    this.#wait.end(this.#originMs + (this.#run === undefined ? atMs : this.#givenAtMs))
     if (startedAtMs > 0) this.#run?.addEvent('started', {}, this.#originMs + startedAtMs)
     last.setAttribute('spillover.outcome', outcome)
     if (outcome !== 'ok') {
       last.setStatus({ code: STATUS_ERROR, message: describe(error) })
       if (error instanceof Error) last.recordException(error)
     }
+    this.#wait.end(this.#originMs + (this.#run === undefined ? atMs : this.#givenAtMs))
     this.#run?.end(this.#originMs + atMs)
   }
 

@@ -99,7 +99,11 @@ export async function registerDashboard (fastify: FastifyInstance, pool: Pick<Po
       return secure(reply).type('text/html; charset=utf-8').header('content-security-policy', policy).send(page)
     }
     child.get(base === '' ? '/' : base, options, sendPage)
-    if (base !== '' && fastify.initialConfig.ignoreTrailingSlash !== true) child.get(`${base}/`, options, sendPage)
+    const { ignoreTrailingSlash, routerOptions } = fastify.initialConfig as {
+      ignoreTrailingSlash?: boolean, routerOptions?: { ignoreTrailingSlash?: boolean }
+    }
+    const isSame = ignoreTrailingSlash === true || routerOptions?.ignoreTrailingSlash === true
+    if (base !== '' && !isSame) child.get(`${base}/`, options, sendPage)
     for (const [file, type] of Object.entries(files)) {
       const content = readFileSync(join(folder, file))
       child.get(`${base}/${file}`, options, (_request, reply) => secure(reply).type(type).send(content))

@@ -1,11 +1,12 @@
 // Without an augmentation of `SpilloverJobs` a job's name is any string; options are checked.
 import Fastify = require('fastify')
+import { Registry } from 'prom-client'
 import { expect, test } from 'tstyche'
 import spillover = require('fastify-spillover')
 import { spillover as named } from 'fastify-spillover'
 import { createScheduler } from 'fastify-spillover/scheduler'
 import type { FastifyPluginAsync } from 'fastify'
-import type { JobInput, JobName, JobResult, Options, Plan, Snapshot } from 'fastify-spillover/scheduler'
+import type { JobInput, JobName, JobResult, Options, Plan, Snapshot, Trace } from 'fastify-spillover/scheduler'
 
 const app = Fastify()
 declare const request: Fastify.FastifyRequest
@@ -44,6 +45,21 @@ test('options', () => {
   expect<spillover.Options>().type.not.toBeAssignableFrom({ jobs: '/jobs.js', thresholds: 2 })
   expect<spillover.Options>().type.not.toBeAssignableFrom({ jobs: '/jobs.js', health: {} })
   expect<spillover.Options>().type.not.toBeAssignableFrom({ jobs: '/jobs.js', namespace: 1 })
+  expect<spillover.Options>().type.toBeAssignableFrom({
+    jobs: '/jobs.js',
+    metrics: { url: '/metrics', register: new Registry() },
+    dashboard: { url: '/spillover', onRequest: async () => {}, intervalMs: 1000 },
+    tracing: true,
+    context: { capture: () => 1, restore: new URL('file:///context.js') }
+  })
+  expect<spillover.Options>().type.toBeAssignableFrom({ jobs: '/jobs.js', metrics: true, dashboard: '/spillover' })
+  expect<spillover.Options>().type.not.toBeAssignableFrom({ jobs: '/jobs.js', metrics: { register: {} } })
+  expect<spillover.Options>().type.not.toBeAssignableFrom({ jobs: '/jobs.js', dashboard: true })
+  expect<spillover.Options>().type.not.toBeAssignableFrom({ jobs: '/jobs.js', dashboard: { intervalMs: 500 } })
+  expect<spillover.Options>().type.not.toBeAssignableFrom({ jobs: '/jobs.js', tracing: 'yes' })
+  expect<spillover.Options>().type.not.toBeAssignableFrom({ jobs: '/jobs.js', context: { capture: () => 1 } })
+  expect(app.spillover.record({ seconds: 1 })).type.toBe<Promise<Trace>>()
+  expect(app.spillover.record).type.not.toBeCallableWith({})
   expect<Options>().type.toBeAssignableFrom<spillover.Options>()
   expect<Options>().type.not.toHaveProperty('health')
 })
