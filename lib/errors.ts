@@ -24,6 +24,17 @@ export const errorTable = {
   CANCELLED: ['job %s: cancelled %s', 499, Error],
   ACTOR_EXIT: ['job %s: its actor (slot %s, tier %s) ended while it ran: %s', 500, Error],
   INPUT_UNCLONEABLE: ['job %s: its input cannot be sent to a worker thread: %s', 500, TypeError],
+  REMOTE_DOWN: ['job %s: the engine cannot be reached: %s', 503, Error],
+  REMOTE_FULL: ['job %s: too many jobs of this process are on other machines: %s', 503, Error],
+  REMOTE_REFUSED: ['job %s: the engine refused it: %s', 503, Error],
+  REMOTE_UNCERTAIN: ['job %s: it is not known whether the engine has it: %s', 503, Error],
+  REMOTE_LOST: ['job %s: no result will come: %s', 503, Error],
+  REMOTE_VOLATILE: ['job %s is durable: %s', 503, Error],
+  REMOTE_PAYLOAD: ['job %s: %s', 413, Error],
+  REMOTE_EXPIRED: ['job %s: its deadline passed: %s', 504, Error],
+  REMOTE_ENVELOPE: ['job %s: what the engine delivered is not a job of ours: %s', 500, Error],
+  NO_WORKER: ['job %s: no living worker serves %s', 503, Error],
+  KEY_REUSED: ['job %s: the idempotency key was used with another input', 422, Error],
   RESULT_UNCLONEABLE: ['job %s: its result cannot be sent back: %s', 500, TypeError]
 } as const satisfies Record<string, readonly [text: string, status: number, base: ErrorConstructor]>
 

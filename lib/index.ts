@@ -6,6 +6,8 @@ import { makePlan, strategies } from './tiers.js'
 import { detectTopology, readTopology } from './topology.js'
 import { checkOptions } from './options.js'
 import { Scheduler } from './scheduler.js'
+import { Spill } from './remote/spill.js'
+import { errors } from './errors.js'
 import type { Options } from './options.js'
 
 /**
@@ -14,19 +16,27 @@ import type { Options } from './options.js'
  */
 export function createScheduler (options: Options): Scheduler {
   const checked = checkOptions(options)
+  const { remote } = checked
+  if (remote !== undefined) {
+    if (checked.overflow !== undefined) throw new errors.OPTION('overflow', 'no value where remote is set', 'an object')
+    checked.overflow = new Spill('tier' in remote ? remote : { tier: remote })
+  }
   return new Scheduler(makePlan(readTopology(), checked), checked)
 }
 
-export { errors, errorTable } from './errors.js'
+export { errorTable } from './errors.js'
+export { memoryTier, MemoryBroker } from './remote/memory.js'
 export { optionTable } from './options.js'
 export { channels } from './trace.js'
 export {
   makePlan, strategies, describePlan, describeTopology, detectTopology, formatCpuList, readTopology, recordMachine,
-  Scheduler
+  errors, Scheduler, Spill
 }
 export { readCpuLoad } from './cpuload.js'
 export type { Options }
 export type * from './jobs.js'
+export type * from './remote/contract.js'
+export type { DurableOptions, DurableTicket, RemoteJobOptions, RemoteOptions } from './remote/spill.js'
 export type { OffloadOptions } from './pending.js'
 export type { ActorSnapshot, Hint, Measures, Snapshot, TierSnapshot } from './snapshot.js'
 export type { Plan, PlanOptions, Slot, Strategy, TierPlan, ExplicitTier } from './tiers.js'

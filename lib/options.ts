@@ -5,6 +5,8 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { inspect } from 'node:util'
 import { errors } from './errors.js'
 import type { JobLog, JobModule, Overflow } from './jobs.js'
+import type { RemoteTier } from './remote/contract.js'
+import type { RemoteOptions } from './remote/spill.js'
 import type { PoolIdentity } from './trace.js'
 import type { ResourceLimits } from 'node:worker_threads'
 import type { ExplicitTier, Strategy } from './tiers.js'
@@ -83,6 +85,8 @@ export interface Options {
   log?: Partial<JobLog>
   /** where jobs go when the injector is full @default nowhere */
   overflow?: Overflow
+  /** the tier of other machines, alone or with its options: an overflow, and the way of durable jobs @default none */
+  remote?: RemoteTier | RemoteOptions
 }
 
 /** A pair of hooks: what is captured at the call is restored around the job. */
@@ -102,7 +106,7 @@ export type CheckedOptions = Omit<Required<Options>, OptionalKey | 'jobs' | 'nic
   nice: readonly number[]
 }
 type OptionalKey = 'tiers' | 'thresholds' | 'home' | 'maxActors' | 'resourceLimits' | 'env' | 'execArgv' | 'log' |
-'context' | 'overflow'
+'context' | 'overflow' | 'remote'
 
 /** A check: what is expected in words, and the test. */
 interface Check { readonly expected: string, readonly test: (value: unknown) => boolean }
@@ -130,6 +134,8 @@ const texts: Check = {
   expected: 'an object of strings',
   test: (value) => isRecord(value) && Object.values(value).every((text) => typeof text === 'string')
 }
+const isTier = (value: unknown): boolean =>
+  isRecord(value) && typeof value.admit === 'function' && typeof value.submit === 'function'
 const ms = integer(0)
 
 /** The table: default and check of every option but `jobs`. A default of undefined means: not set. */
@@ -184,6 +190,10 @@ export const optionTable = {
   overflow: [undefined, {
     expected: 'an object with a method take',
     test: (value) => isRecord(value) && typeof value.take === 'function'
+  }],
+  remote: [undefined, {
+    expected: 'a remote tier, or options with one in tier',
+    test: (value) => isRecord(value) && isTier(value.tier ?? value)
   }]
 } as const satisfies Record<Exclude<keyof Options, 'jobs'>, readonly [unknown, Check]>
 

@@ -17,7 +17,7 @@ import { Spans } from './spans.js'
 import { Supervisor } from './supervisor.js'
 import { channels } from './trace.js'
 import type { Clock, Timer } from './clock.js'
-import type { JobInput, JobMeta, JobName, JobResult, OverflowCall } from './jobs.js'
+import type { JobInput, JobMeta, JobName, JobResult, Overflow, OverflowCall } from './jobs.js'
 import type { CheckedOptions } from './options.js'
 import type { OffloadOptions } from './pending.js'
 import type { RecordOptions } from './recorder.js'
@@ -108,6 +108,9 @@ export class Scheduler {
     this.#ready ??= this.#start()
     return this.#ready
   }
+
+  /** Where jobs go that cannot run here, if anywhere. */
+  get overflow (): Overflow | undefined { return this.#options.overflow }
 
   /** Names of the registered jobs; empty before `ready()`. */
   get jobs (): readonly string[] { return this.#crew.names }

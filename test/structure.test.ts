@@ -12,6 +12,11 @@ const floors = [
   ['machine/arch', 'machine/mounts', 'machine/nodes', 'carry'],
   ['machine/cgroup', 'machine/cpus'],
   ['machine/kinds'],
+  ['remote/contract', 'remote/breaker', 'remote/keys', 'remote/connection'],
+  ['remote/json', 'remote/id', 'remote/msgpack', 'remote/waiters', 'remote/settings', 'remote/conformance'],
+  ['remote/envelope', 'remote/memory', 'remote/spill'],
+  ['remote/producer', 'remote/consumer'],
+  ['remote/bullmq'],
   ['topology'],
   ['plan/cores', 'plan/options'],
   ['plan/deal'],
@@ -118,6 +123,21 @@ t.test('lib knows nothing of Fastify but its error classes', async (t) => {
 
 t.test('piscina: supervisor only', async (t) => {
   t.same(usersOf([...lib, ...plugin], importsFrom('piscina')), ['supervisor'])
+})
+
+t.test('bullmq and ioredis: files of remote/ only, and none of these is imported by what is imported without being asked for', async (t) => {
+  const users = usersOf([...lib, ...plugin], importsFrom('bullmq', 'ioredis'))
+  t.same(users, ['remote/connection', 'remote/consumer', 'remote/producer'])
+  const reached = new Set<string>()
+  const follow = (name: string): void => {
+    if (reached.has(name)) return
+    reached.add(name)
+    const source = lib.find((source) => source.name === name)!
+    for (const { from, isType } of local(source)) if (!isType) follow(nameOf(source, from))
+  }
+  for (const name of ['index', 'actor']) follow(name)
+  t.ok(reached.has('remote/spill'))
+  t.same([...reached].filter((name) => users.includes(name)), [])
 })
 
 t.test('node:worker_threads: mailbox for its channel, actor for threadId, others for types', async (t) => {

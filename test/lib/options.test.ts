@@ -54,7 +54,8 @@ const wrong = {
   tracing: ['yes', 1],
   context: [{}, { capture: 1, restore: jobs }, { capture: () => 1 }, []],
   log: [{}, 'info', true],
-  overflow: [{}, () => {}, { take: 1 }]
+  overflow: [{}, () => {}, { take: 1 }],
+  remote: [{}, 'redis://127.0.0.1', { tier: {} }, { admit () {} }]
 } satisfies Record<keyof typeof optionTable, unknown[]>
 
 t.test('a wrong value of every option is refused, and so is null', async (t) => {
@@ -98,7 +99,7 @@ t.test('false and 0 are values, not absences', async (t) => {
 })
 
 t.test('an unknown option is refused with the names there are', async (t) => {
-  t.match(refusal({ jobs, timeout: 5 }), /^option timeout: expected one of jobs, strategy, .*overflow, got an unknown option$/)
+  t.match(refusal({ jobs, timeout: 5 }), /^option timeout: expected one of jobs, strategy, .*overflow, remote, got an unknown option$/)
   for (const key of ['toString', 'constructor', 'hasOwnProperty']) {
     t.match(refusal({ jobs, [key]: 1 }), new RegExp(`^option ${key}: .*unknown option`))
   }

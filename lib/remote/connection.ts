@@ -1,0 +1,132 @@
+// Connections to one Redis: how each kind of them waits, the broker's clock, and what INFO tells.
+import { Cluster, Redis } from 'ioredis'
+import type { RedisOptions } from 'ioredis'
+
+/** One Redis: a URL, ioredis options, or both; or the nodes of a Redis Cluster. */
+export type RedisAddress = string | (RedisOptions & { url?: string }) | {
+  cluster: readonly {
+    host: string,
+    port: number
+  }[],
+  redisOptions?: RedisOptions
+}
+
+export type Client = Redis | Cluster
+
+/**
+ * `producer` never waits: a request does, behind it. `worker` and `subscriber` try again for ever.
+ * Waits are from the experiments with a killed, a frozen and a cut-off Redis.
+ */
+const kinds = {
+  producer: (commandTimeoutMs: number): RedisOptions => ({
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 0,
+    commandTimeout: commandTimeoutMs,
+    connectTimeout: 2000,
+    retryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 10), 1000)
+  }),
+  worker: (): RedisOptions => ({
+    maxRetriesPerRequest: null,
+    connectTimeout: 5000,
+    // ends a connection that is silent while an answer is due; longer than the blocking fetch waits
+    socketTimeout: 8000,
+    retryStrategy: (times) => Math.min(100 * 2 ** Math.min(times, 10), 1000)
+  }),
+  subscriber: (): RedisOptions => ({
+    maxRetriesPerRequest: null,
+    connectTimeout: 2000,
+    retryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 10), 1000)
+  })
+}
+
+/** Seconds that a worker's blocking fetch waits; below the worker's socketTimeout. */
+export const FETCH_WAIT_S = 3
+
+/** Open a connection. It tries for ever; errors go to `onError`, since one without a listener would end the process. */
+export function connect (address: RedisAddress, kind: keyof typeof kinds, name: string, commandTimeoutMs: number,
+  onError: (error: Error) => void): Client {
+  const options: RedisOptions = { ...kinds[kind](commandTimeoutMs), keepAlive: 5000, connectionName: name }
+  let client: Client
+  if (typeof address === 'string') {
+    client = new Redis(address, options)
+  } else if ('cluster' in address) {
+    client = new Cluster([...address.cluster], {
+      redisOptions: { ...options, ...address.redisOptions },
+      enableOfflineQueue: kind !== 'producer',
+      clusterRetryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 10), 1000),
+      slotsRefreshTimeout: 2000
+    })
+  } else {
+    const { url, ...rest } = address
+    client = url === undefined ? new Redis({ ...rest, ...options }) : new Redis(url, { ...rest, ...options })
+  }
+  client.on('error', onError)
+  return client
+}
+
+/** Time of the broker: its offset from ours, from the midpoint of a round trip. */
+export class BrokerClock {
+  readonly #now: () => number
+  offsetMs = 0
+  roundtripMs = 0
+
+  constructor (now: () => number) { this.#now = now }
+
+  now (): number { return this.#now() + this.offsetMs }
+
+  async read (client: Client): Promise<void> {
+    const before = this.#now()
+    const [seconds, micros] = (await client.time()) as unknown as [string, string]
+    const after = this.#now()
+    this.roundtripMs = after - before
+    this.offsetMs = Number(seconds) * 1000 + Number(micros) / 1000 - (before + after) / 2
+  }
+}
+
+/** What INFO tells that matters here; undefined where INFO is forbidden. */
+export interface ServerFacts {
+  readonly version: string,
+  readonly policy: string,
+  readonly hasAof: boolean,
+  readonly maxMemory: number
+}
+
+export async function readFacts (client: Client): Promise<ServerFacts> {
+  const text = await client.info()
+  const field = (name: string): string => new RegExp(`^${name}:(.*)$`, 'm').exec(text)?.[1]?.trim() ?? ''
+  return {
+    version: field('valkey_version') || field('redis_version'),
+    policy: field('maxmemory_policy'),
+    hasAof: field('aof_enabled') === '1',
+    maxMemory: Number(field('maxmemory') || 0)
+  }
+}
+
+/** One subscriber connection that is noticed when it dies silently; `onReady` after each (re)connection. */
+export class Subscription {
+  readonly #client: Client
+  readonly #timer: NodeJS.Timeout
+
+  constructor (client: Client, channel: string, onMessage: (text: string) => void, onReady: () => void) {
+    this.#client = client
+    client.on('message', (_channel: string, text: string) => onMessage(text))
+    const subscribe = (): void => {
+      client.subscribe(channel).then(onReady, () => {}) // lost again: the next connection subscribes
+    }
+    client.on('ready', subscribe)
+    if (client.status === 'ready') subscribe()
+    this.#timer = setInterval(() => this.#check(), 5000).unref()
+  }
+
+  #check (): void {
+    const client = this.#client
+    if (client.status !== 'ready' || !(client instanceof Redis)) return
+    const limit = setTimeout(() => { if (client.status === 'ready') client.disconnect(true) }, 2000).unref()
+    client.ping().then(() => clearTimeout(limit), () => clearTimeout(limit))
+  }
+
+  close (): void {
+    clearInterval(this.#timer)
+    this.#client.disconnect()
+  }
+}

@@ -1,0 +1,38 @@
+// The id of a remote job: region, shard, queue and a random or keyed part, so that any machine can find its record.
+import { createHash, randomUUID } from 'node:crypto'
+import type { JobRef } from './contract.js'
+
+/** A job or version that can be part of a queue's name: BullMQ allows no colon, a URL no slash. */
+export const isQueuePart = (text: string): boolean => /^[\w$.-]{1,128}$/.test(text)
+
+export const queueOf = (job: string, version: string): string => `${job}@${version}`
+
+/** The part that is unique in its queue: never the engine's counter, which starts again after a loss of data. */
+export function uniquePart (queue: string, key: { scope: string, value: string } | undefined): string {
+  if (key === undefined) return randomUUID()
+  return `k${createHash('sha256').update(JSON.stringify([key.scope, queue, key.value])).digest('hex')}`
+}
+
+export function makeId (region: string, shard: number, queue: string, unique: string): string {
+  return `${region}.${String(shard).padStart(2, '0')}.${queue}.${unique}`
+}
+
+const form = /^([a-z0-9-]{1,32})\.(\d{2,4})\.([\w$.-]{1,128})@([\w$-]{1,128})\.(k[0-9a-f]{64}|[0-9a-f-]{36})$/
+
+/** Take an id apart; undefined for anything that is none of ours. */
+export function parseId (id: string): (JobRef & { readonly region: string, readonly unique: string }) | undefined {
+  const [, region, shard, job, version, unique] = (id.length < 512 ? form.exec(id) : null) ?? []
+  if (unique === undefined) return undefined
+  return { id, region: region!, shard: Number(shard), job: job!, version: version!, unique }
+}
+
+/** The shard of a key: highest rank of key and shard, so that few keys move when the list grows. */
+export function shardOfKey (unique: string, shards: number): number {
+  let best = 0
+  let bestRank = ''
+  for (let shard = 0; shard < shards; shard++) {
+    const rank = createHash('sha256').update(`${unique}\0${shard}`).digest('hex')
+    if (rank > bestRank) [best, bestRank] = [shard, rank]
+  }
+  return best
+}

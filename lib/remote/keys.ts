@@ -1,0 +1,31 @@
+// Every key and channel of one shard. The braces put them all into one slot of a Redis Cluster.
+
+/** Names of one shard. BullMQ's own keys are `prefix:queue:…`. */
+export class Keys {
+  readonly prefix: string
+  /** cancel orders to the workers */
+  readonly cancels: string
+  /** set of all queues that ever were used */
+  readonly queues: string
+
+  constructor (env: string, region: string, shard: number) {
+    this.prefix = `{fs:${env}:${region}:${shard}}`
+    this.cancels = `${this.prefix}:c`
+    this.queues = `${this.prefix}:queues`
+  }
+
+  record (queue: string, unique: string): string { return `${this.prefix}:${queue}:${unique}` }
+  lock (queue: string, unique: string): string { return `${this.record(queue, unique)}:lock` }
+  list (queue: string, name: 'wait' | 'prioritized' | 'active' | 'delayed' | 'failed' | 'meta'): string { return `${this.prefix}:${queue}:${name}` }
+  /** sorted set of living workers, by the time until which they are believed to live */
+  alive (queue: string): string { return `${this.prefix}:alive:${queue}` }
+  /** a payload or result too large for the record */
+  payload (queue: string, unique: string): string { return `${this.prefix}:pay:${queue}:${unique}` }
+  result (queue: string, unique: string): string { return `${this.prefix}:res:${queue}:${unique}` }
+  /** instances that wait for a job beside the one that submitted it */
+  waiters (queue: string, unique: string): string { return `${this.prefix}:w:${queue}:${unique}` }
+  /** what became of a record that was removed */
+  gone (queue: string, unique: string): string { return `${this.prefix}:gone:${queue}:${unique}` }
+  /** hints to one process */
+  hints (instance: string): string { return `${this.prefix}:r:${instance}` }
+}
