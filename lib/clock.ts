@@ -12,6 +12,8 @@ export interface Clock {
   after (ms: number, fire: () => void): Timer
   /** Call `fire` once after the input and output that is ready now. */
   soon (fire: () => void): void
+  /** Look until there is something, for up to `ms`, at least once; true if there was. */
+  spin (ms: number, look: () => boolean): boolean
   /** Keep the process alive, or no longer. */
   hold (isHeld: boolean): void
   /** Let go of everything. */
@@ -28,6 +30,12 @@ export function systemClock (): Clock {
       return { cancel: () => clearTimeout(timer) }
     },
     soon: (fire) => { setImmediate(fire) },
+    spin: (ms, look) => {
+      const untilMs = performance.now() + ms
+      do if (look()) return true
+      while (performance.now() < untilMs)
+      return false
+    },
     hold: (isHeld) => { isHeld ? holder.ref() : holder.unref() },
     close: () => clearInterval(holder)
   }

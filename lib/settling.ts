@@ -245,10 +245,8 @@ export class Settling {
   }
 
   readonly #onPoll = (): void => {
-    let isHit = this.#readAll()
     // a turn of the event loop costs more than the reply takes that is on its way
-    const spinUntilMs = this.#clock.now() + SPIN_MS
-    while (!isHit && this.#clock.now() < spinUntilMs) isHit = this.#readAll()
+    const isHit = this.#clock.spin(SPIN_MS, this.#readAll)
     if (isHit) {
       this.#pollHits += (1 - this.#pollHits) / 8
       this.#pollUntilMs = this.#nowMs + POLL_MS
@@ -262,7 +260,7 @@ export class Settling {
     for (const actor of this.#crew.actors) if ((actor.mailbox?.depth ?? 0) > 0) this.#collect(actor)
   }
 
-  #readAll (): boolean {
+  readonly #readAll = (): boolean => {
     let isHit = false
     for (const actor of this.#crew.actors) if (actor.mailbox?.hasReply === true && this.#read(actor)) isHit = true
     return isHit
