@@ -18,7 +18,16 @@ export const shown = {
 export function goals (of, other) {
   const limit = (metric) => of('split', 'limits', metric)
   const ours = (section, id, metric) => other(section, id, 'spillover', metric)
+  const hostUs = ours('border', '512-2', 'hostUs')
   return [
+    { text: 'cost model: host thread a job, 512 in flight', unit: 'µs', value: hostUs },
+    { text: 'cost model: actor a job', unit: 'µs', value: ours('border', '512-2', 'totalUs') - hostUs },
+    {
+      text: 'cost model: one wake-up, half of what a silence adds to a round trip',
+      unit: 'µs',
+      value: (ours('border', 'one', 'parkedUs') - ours('border', 'one', 'hotUs')) / 2
+    },
+    { text: 'jobs a second at which the host thread is the limit', unit: '/s', value: 1e6 / hostUs },
     { text: 'futex round trip between two CPUs', unit: 'µs', value: limit('futexUs') },
     { text: 'message port round trip between two CPUs', unit: 'µs', value: limit('portUs') },
     { text: 'structured clone of the small object', unit: 'µs', value: limit('objectCloneUs') },
