@@ -2,6 +2,7 @@
 import { performance } from 'node:perf_hooks'
 import { getHeapStatistics } from 'node:v8'
 import { threadId } from 'node:worker_threads'
+import { pinThread } from './affinity.js'
 import { loadCarry } from './carry.js'
 import { encodeError, describe } from './errors.js'
 import { Load } from './load.js'
@@ -23,6 +24,8 @@ const HEAP_EVERY_MS = 1000
 /** Runs as an actor until told to stop. Rejects when a job module cannot be loaded. */
 export default async function actor ({ boot, ports }: { boot: ActorBoot, ports: ActorPorts }): Promise<void> {
   const startMs = performance.now()
+  // before the job modules: threads that they start inherit the mask
+  const pinReason = boot.pinReason ?? pinThread(boot.cpu!)
   const table = await loadJobs(boot)
   const carry = await loadCarry(boot)
   const names = [...table.keys()]
@@ -36,7 +39,7 @@ export default async function actor ({ boot, ports }: { boot: ActorBoot, ports: 
   return await new Promise((resolve) => {
     const actor = new Actor(boot, end, [...table.values()], carry, resolve)
     end.onMessage((message) => message === 0 ? actor.pump() : actor.cancel(message.id))
-    end.send({ type: 'ready', names, threadId, bootMs })
+    end.send({ type: 'ready', names, threadId, bootMs, pinReason })
     setImmediate(() => actor.pump())
   })
 }

@@ -2,6 +2,9 @@
 import { formatCpuList } from './machine/cpulist.js'
 import { recordMachine } from './record.js'
 import { describePlan, describeTopology } from './schema.js'
+import { addonReason, startThreadPool } from './affinity.js'
+import { claimCores, releaseCores } from './claims.js'
+import { planPinned } from './pinning.js'
 import { makePlan, strategies } from './tiers.js'
 import { detectTopology, readTopology } from './topology.js'
 import { checkOptions } from './options.js'
@@ -21,7 +24,15 @@ export function createScheduler (options: Options): Scheduler {
     if (checked.overflow !== undefined) throw new errors.OPTION('overflow', 'no value where remote is set', 'an object')
     checked.overflow = new Spill('tier' in remote ? remote : { tier: remote })
   }
-  return new Scheduler(makePlan(readTopology(), checked), checked)
+  const claims = { claim: claimCores, release: releaseCores }
+  const { plan, pinning } = planPinned(readTopology(), checked, addonReason, claims)
+  if (pinning.reason === null) startThreadPool()
+  try {
+    return new Scheduler(plan, checked, undefined, pinning)
+  } catch (error) {
+    pinning.release()
+    throw error
+  }
 }
 
 export { errorTable } from './errors.js'
@@ -38,7 +49,7 @@ export type * from './jobs.js'
 export type * from './remote/contract.js'
 export type { DurableOptions, DurableTicket, RemoteJobOptions, RemoteOptions } from './remote/spill.js'
 export type { OffloadOptions } from './pending.js'
-export type { ActorSnapshot, Hint, Measures, Snapshot, TierSnapshot } from './snapshot.js'
+export type { ActorSnapshot, Hint, Measures, PinningSnapshot, Snapshot, TierSnapshot } from './snapshot.js'
 export type { Plan, PlanOptions, Slot, Strategy, TierPlan, ExplicitTier } from './tiers.js'
 export type { Recording } from './record.js'
 export type { Cpu, Topology } from './topology.js'

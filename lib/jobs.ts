@@ -15,7 +15,7 @@ export interface JobContext {
   /** id of the request that offloaded the job, if one did */
   readonly requestId: string | undefined
   readonly tier: number
-  /** the logical processor this actor is planned on; null if it has none */
+  /** the logical processor this actor is planned on, and pinned to where health says so; null if it has none */
   readonly cpu: number | null
 }
 
@@ -51,6 +51,8 @@ export interface ActorBoot {
   readonly slot: number
   readonly tier: number
   readonly cpu: number | null
+  /** null: the actor pins itself to `cpu`; else why it does not */
+  readonly pinReason: string | null
   readonly modules: readonly JobModule[]
   /** names in table order as the first actor reported them; null for the first actor */
   readonly names: readonly string[] | null
@@ -84,7 +86,14 @@ export interface JobMeta {
 
 /** Actor to host, beside the rings. `0` is the bell: there are replies. */
 export type FromActor = 0 |
-  { readonly type: 'ready', readonly names: readonly string[], readonly threadId: number, readonly bootMs: number } |
+  {
+    readonly type: 'ready'
+    readonly names: readonly string[]
+    readonly threadId: number
+    readonly bootMs: number
+    /** null: the actor is pinned, and read its mask back; else why it is not */
+    readonly pinReason: string | null
+  } |
   {
     readonly type: 'log'
     readonly id: number

@@ -29,8 +29,10 @@ export interface Options {
   maxActors?: number
   /** what counts as active: actors with unfinished jobs, or only while they run one @default 'demand' */
   metric?: 'demand' | 'running'
-  /** pin actors to their CPU; 'auto' pins where it helps @default 'auto' */
+  /** pin each actor to its CPU: true wherever it can be done, 'auto' only where it does no harm @default 'auto' */
   pin?: boolean | 'auto'
+  /** pin only to cores that no other process of this user has claimed, and claim them @default true */
+  claim?: boolean
   /** how long a tier stays open after the load fell below its threshold @default 100 */
   closeDelayMs?: number
   /** idle time after which an actor of tier 2 or 3 ends its thread @default 30000 */
@@ -148,6 +150,7 @@ export const optionTable = {
   maxActors: [undefined, integer(1)],
   metric: ['demand', oneOf('demand', 'running')],
   pin: ['auto', oneOf(true, false, 'auto')],
+  claim: [true, oneOf(true, false)],
   closeDelayMs: [100, ms],
   retireMs: [30000, ms],
   nice: [10, either(integer(0, 19), listOf(integer(0, 19), 'integers from 0 to 19'))],

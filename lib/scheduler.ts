@@ -8,6 +8,7 @@ import { Load } from './load.js'
 import { logLevelOf } from './log.js'
 import { Counters } from './metrics.js'
 import { Job, Kind } from './pending.js'
+import { unpinned } from './pinning.js'
 import { Placing } from './placing.js'
 import { priorities } from './queue.js'
 import { record } from './recorder.js'
@@ -20,6 +21,7 @@ import type { Clock, Timer } from './clock.js'
 import type { JobInput, JobMeta, JobName, JobResult, Overflow, OverflowCall } from './jobs.js'
 import type { CheckedOptions } from './options.js'
 import type { OffloadOptions } from './pending.js'
+import type { Pinning } from './pinning.js'
 import type { RecordOptions } from './recorder.js'
 import type { Trace } from './recording.js'
 import type { Measures, SchedulerState, Snapshot } from './snapshot.js'
@@ -45,6 +47,7 @@ export class Scheduler {
   /** what messages of the diagnostics channels carry as `pool` */
   readonly identity: PoolIdentity
   readonly #options: CheckedOptions
+  readonly #pinning: Pinning
   readonly #logLevel: number
   readonly #clock: Clock
   readonly #load: Load
@@ -61,9 +64,10 @@ export class Scheduler {
   #retireTimer: Timer | undefined
   readonly #spans: Spans | undefined
 
-  constructor (plan: Plan, options: CheckedOptions, parts?: Parts) {
+  constructor (plan: Plan, options: CheckedOptions, parts?: Parts, pinning = unpinned('nothing was said about pinning')) {
     this.plan = plan
     this.identity = options.identity
+    this.#pinning = pinning
     this.#options = options
     if (options.tracing) this.#spans = new Spans(options.identity.name, performance.timeOrigin)
     this.#logLevel = logLevelOf(options.log)
@@ -86,7 +90,7 @@ export class Scheduler {
         }
       }
     }
-    const hire = parts?.hire ?? ((...args) => new Supervisor<Job>(...args))
+    const hire = parts?.hire ?? ((...args) => new Supervisor<Job>(...args, pinning))
     this.#crew = hire(plan, options, this.#load, events)
     this.#actors = this.#crew.actors
     this.#placing = new Placing(plan, options, this.#clock, this.#load, this.#crew, this.#counters, {
@@ -178,6 +182,11 @@ export class Scheduler {
       state: this.#state,
       pending: this.#settling.pending,
       retryAfterS: this.#retryAfterS(),
+      pinning: {
+        isOn: this.#pinning.reason === null,
+        reason: this.#pinning.reason,
+        claimed: [...this.#pinning.claimed]
+      },
       remote: this.#options.overflow?.stats?.() ?? null,
       ...takeSnapshot({
         plan: this.plan,

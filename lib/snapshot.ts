@@ -19,6 +19,7 @@ export interface Snapshot {
   pending: number
   openTier: number
   retryAfterS: number
+  pinning: PinningSnapshot
   tiers: TierSnapshot[]
   jobs: Record<string, TimesView>
   /** numbers of the overflow; null without one */
@@ -26,6 +27,16 @@ export interface Snapshot {
   counters: Omit<Counters, never>
   /** jobs that would be quicker on the main thread */
   hints: Hint[]
+}
+
+/** What the pool does about pinning. */
+export interface PinningSnapshot {
+  /** actors that have a cpu pin themselves to it */
+  isOn: boolean
+  /** why not; null where it is on */
+  reason: string | null
+  /** cores claimed before other processes, each by its lowest cpu */
+  claimed: number[]
 }
 
 /** One tier in a snapshot; times in ms. */
@@ -45,6 +56,10 @@ export interface TierSnapshot extends TimesView {
 export interface ActorSnapshot {
   slot: number
   cpu: number | null
+  /** the mask that the actor read back is its cpu alone */
+  pinned: boolean
+  /** why it is not pinned; null where it is */
+  pinReason: string | null
   state: string
   reason: string | null
   depth: number
@@ -71,7 +86,7 @@ export interface Sources {
 
 /** All of them but what the scheduler alone knows. */
 export function takeSnapshot ({ plan, clock, load, placing, actors, kinds, counters }: Sources):
-Omit<Snapshot, 'state' | 'pending' | 'retryAfterS' | 'remote'> {
+Omit<Snapshot, 'state' | 'pending' | 'retryAfterS' | 'remote' | 'pinning'> {
   const nowMs = clock.now()
   const { gate } = placing
   const all = [...kinds.values()]
@@ -100,11 +115,13 @@ Omit<Snapshot, 'state' | 'pending' | 'retryAfterS' | 'remote'> {
   }
 }
 
-function actorSnapshot ({ slot, state, reason, mailbox, restarts, openedAtMs, thread }: Actor<Job>,
-  load: Load, nowMs: number): ActorSnapshot {
+function actorSnapshot (actor: Actor<Job>, load: Load, nowMs: number): ActorSnapshot {
+  const { slot, pinned, pinReason, state, reason, mailbox, restarts, openedAtMs, thread } = actor
   return {
     slot: slot.id,
     cpu: slot.cpu,
+    pinned,
+    pinReason,
     state,
     reason: reason ?? null,
     depth: mailbox?.depth ?? 0,

@@ -6,10 +6,12 @@ import { Piscina } from 'piscina'
 import { describe, errors } from './errors.js'
 import { logLevelOf } from './log.js'
 import { HostEnd } from './mailbox.js'
+import { unpinned } from './pinning.js'
 import type { Worker } from 'node:worker_threads'
 import type { FromActor, JobLog, JobModule } from './jobs.js'
 import type { Load } from './load.js'
 import type { Held, Mailbox } from './mailbox.js'
+import type { Pinning } from './pinning.js'
 import type { Plan, Slot } from './tiers.js'
 
 /** States of an actor. */
@@ -22,6 +24,10 @@ export interface Actor<T extends Held> {
   mailbox: Mailbox<T> | undefined
   /** why it is closed or failed, or was restarted last */
   reason: string | undefined
+  /** it runs on its slot's cpu only: verified when it opened */
+  pinned: boolean
+  /** why it is not pinned; null where it is */
+  pinReason: string | null
   openedAtMs: number
   /** when it last had a job */
   usedAtMs: number
@@ -71,6 +77,8 @@ export interface SupervisorEvents<T extends Held> {
 
 /** Longest pause before a restart, ms; chosen. */
 const MAX_BACKOFF_MS = 5000
+/** Why an actor without a thread is not pinned, where it is to be. */
+const NO_THREAD = 'it has no thread'
 
 /** What the floors above use of a supervisor; the simulator has one without threads. */
 export type Crew<T extends Held> =
@@ -82,6 +90,7 @@ export class Supervisor<T extends Held> {
   readonly #options: SupervisorOptions
   readonly #load: Load
   readonly #events: SupervisorEvents<T>
+  readonly #pinning: Pinning
   readonly #pools = new Map<number, Piscina>()
   readonly #deaths = new Map<Actor<T>, number[]>()
   readonly #restarting = new Set<Actor<T>>()
@@ -90,15 +99,19 @@ export class Supervisor<T extends Held> {
   #names: readonly string[] | null = null
   #isClosed = false
 
-  constructor (plan: Plan, options: SupervisorOptions, load: Load, events: SupervisorEvents<T>) {
+  constructor (plan: Plan, options: SupervisorOptions, load: Load, events: SupervisorEvents<T>,
+    pinning: Pinning = unpinned('nothing was said about pinning')) {
     this.#options = options
     this.#load = load
     this.#events = events
+    this.#pinning = pinning
     this.actors = plan.tiers.flatMap(({ slots }) => slots).map((slot) => ({
       slot,
       state: 'closed',
       mailbox: undefined,
       reason: undefined,
+      pinned: false,
+      pinReason: pinning.reasonFor(slot) ?? NO_THREAD,
       openedAtMs: 0,
       usedAtMs: 0,
       restarts: 0,
@@ -147,6 +160,8 @@ export class Supervisor<T extends Held> {
         this.#names ??= message.names
         actor.thread = this.#pools.get(slot.tier)!.threads.find((thread) => thread.threadId === message.threadId)
         this.#letGo(message.threadId)
+        actor.pinned = message.pinReason === null
+        actor.pinReason = message.pinReason
         actor.openedAtMs = actor.usedAtMs = actor.progressAtMs = performance.now()
         this.#set(actor, 'open', actor.reason)
         this.#events.opened(actor)
@@ -159,6 +174,7 @@ export class Supervisor<T extends Held> {
         slot: slot.id,
         tier: slot.tier,
         cpu: slot.cpu,
+        pinReason: this.#pinning.reasonFor(slot),
         modules: options.modules,
         names: this.#names,
         warmup: options.warmup,
@@ -220,12 +236,15 @@ export class Supervisor<T extends Held> {
     for (const actor of this.actors) this.kill(actor, new Error('the pool is closing'))
     // a thread inside native code cannot be ended: it is not waited for
     const limit = new Promise((resolve) => setTimeout(resolve, 2000).unref())
-    await Promise.race([limit, Promise.allSettled([...this.#pools.values()].map((pool) => pool.destroy()))])
+    const ended = Promise.allSettled([...this.#pools.values()].map((pool) => pool.destroy()))
+    await Promise.race([limit, ended.then(() => this.#pinning.release())])
   }
 
   #ended (actor: Actor<T>, mailbox: Mailbox<T>, reason: unknown, wasOpening: boolean): void {
     if (actor.mailbox !== mailbox) return
     actor.mailbox = actor.thread = actor.kill = undefined
+    actor.pinned = false
+    actor.pinReason = this.#pinning.reasonFor(actor.slot) ?? NO_THREAD
     this.#load.leave(actor.slot.id)
     const wasStopped = reason === undefined || this.#isClosed
     this.#set(actor, 'closed', wasStopped ? actor.reason : describe(reason))

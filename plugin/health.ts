@@ -34,7 +34,10 @@ const answer = {
     quotaCpus: { type: 'number', nullable: true },
     reserved: { type: 'array', items: integer },
     notes: { type: 'array', items: text },
-    pinning: { type: 'object', properties: { isPinned: flag, reason: text } },
+    pinning: {
+      type: 'object',
+      properties: { isOn: flag, reason: nullableText, claimed: { type: 'array', items: integer } }
+    },
     active: integer,
     backlog: integer,
     pending: integer,
@@ -67,6 +70,8 @@ const answer = {
               properties: {
                 slot: integer,
                 cpu: { type: 'integer', nullable: true },
+                pinned: flag,
+                pinReason: nullableText,
                 state: text,
                 reason: nullableText,
                 depth: integer,
@@ -115,7 +120,6 @@ Promise<void> {
         quotaCpus: plan.quotaCpus,
         reserved: plan.reserved,
         notes: plan.notes,
-        pinning: { isPinned: false, reason: 'the affinity addon is not built' },
         tiers
       }
     })

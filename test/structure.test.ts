@@ -8,8 +8,8 @@ const root = path.resolve(__dirname, '..')
 /** The floors, lowest first: a file imports only from floors below its own, types too. */
 const floors = [
   ['errors', 'load', 'trace', 'jobs', 'ring', 'clock', 'metrics', 'queue', 'idle', 'cpuload', 'machine/cpulist'],
-  ['machine/files', 'machine/allowed', 'log', 'spans', 'deadlines'],
-  ['machine/arch', 'machine/mounts', 'machine/nodes', 'carry'],
+  ['machine/files', 'machine/allowed', 'log', 'spans', 'deadlines', 'affinity'],
+  ['machine/arch', 'machine/mounts', 'machine/nodes', 'carry', 'claims'],
   ['machine/cgroup', 'machine/cpus'],
   ['machine/kinds'],
   ['remote/contract', 'remote/breaker', 'remote/keys', 'remote/connection'],
@@ -22,7 +22,7 @@ const floors = [
   ['plan/deal'],
   ['plan/cut'],
   ['tiers'],
-  ['schema', 'record', 'recording'],
+  ['schema', 'pinning', 'record', 'recording'],
   ['options', 'gate', 'mailbox', 'recorder'],
   ['actor', 'supervisor'],
   ['pending'],
@@ -163,6 +163,10 @@ t.test('systeminformation: topology and cpuload only', async (t) => {
 
 t.test('diagnostics channels: trace only', async (t) => {
   t.same(usersOf([...lib, ...plugin], importsFrom('node:diagnostics_channel', 'diagnostics_channel')), ['trace'])
+})
+
+t.test('#native-affinity: affinity only', async (t) => {
+  t.same(usersOf([...lib, ...plugin], importsFrom('#native-affinity')), ['affinity'])
 })
 
 t.test('the binary of native-affinity: native-affinity/index only', async (t) => {

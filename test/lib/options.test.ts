@@ -28,6 +28,7 @@ const wrong = {
   maxActors: [0, -1, '4', 2 ** 31],
   metric: ['load', 1],
   pin: ['yes', 1, 0],
+  claim: ['auto', 1, null],
   closeDelayMs: [-1, '100', NaN, Infinity, 1.5],
   retireMs: [-1, '1s', 2 ** 31],
   nice: [-1, 20, [], [0, 20], '10', [1, 2, 3, 4]],

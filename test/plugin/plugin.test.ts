@@ -131,7 +131,7 @@ t.test('health: 200 with every tier while tier 1 lives, 503 when it is down', as
     active: 0,
     backlog: 0,
     openTier: 1,
-    pinning: { isPinned: false, reason: String },
+    pinning: { isOn: false, reason: 'no actor of the plan has a cpu', claimed: [] },
     tiers: [
       { tier: 1, isOpen: true, reason: 'always open', states: { open: 1 } },
       { tier: 2, isOpen: false, reason: 'below threshold', states: { closed: 2 } }
