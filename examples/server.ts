@@ -31,6 +31,8 @@ const runtimes: Readonly<Record<Runtime, (app: FastifyInstance, options: BuildOp
     await app.register(spillover, {
       jobs: join(__dirname, 'jobs.js'),
       health: '/health/tiers',
+      metrics: '/metrics',
+      dashboard: { url: '/spillover', routeOpts: { logLevel: 'warn' } },
       ...(tiers && { tiers })
     })
     return (name, input, request) => request.offload<string>(name, input)
