@@ -8,6 +8,7 @@ import { packRecording } from './cli/archive.js'
 import { drawTopology } from './cli/drawing.js'
 import { pageOf } from './cli/paint.js'
 import { printPlan } from './cli/plan.js'
+import { runWorker, workerHelp, workerOptions } from './cli/worker.js'
 import {
   describePlan, describeTopology, detectTopology, errors, makePlan, readTopology, recordMachine, strategies
 } from './index.js'
@@ -31,6 +32,7 @@ Commands:
   topology          draw the machine: packages, nodes, caches, cores, and what
                     each cpu is used for or why it is not
   plan              print the tiers of actors for this machine, and when they open
+  worker            run jobs of other machines, taken from Redis
 
 Options:
   --root DIR        read the kernel files below DIR instead of /
@@ -49,6 +51,7 @@ Options of plan:
   --reserve N       cores of tier 1 kept free for the event loop, or auto (default)
   --home CPU        a cpu of the L3 domain that is to be tier 1
 
+${workerHelp}
 Colour follows FORCE_COLOR, NO_COLOR and whether the output is a terminal.
 Exit status: 0, or 1 with one line on standard error.
 `
@@ -67,6 +70,16 @@ const commands: Readonly<Record<string, Command>> = {
       const topology = await readMachine(flags)
       if (flags.record !== undefined) return record(String(flags.record), flags)
       return flags.json ? toJson(describeTopology(topology)) : drawTopology(page(), topology, makePlan(topology))
+    }
+  },
+  worker: {
+    options: { ...general, ...workerOptions },
+    async run (flags) {
+      try {
+        return await runWorker(flags)
+      } catch (error) {
+        throw new UsageError((error as Error).message)
+      }
     }
   },
   plan: {

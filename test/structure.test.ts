@@ -31,7 +31,7 @@ const floors = [
   ['settling', 'snapshot'],
   ['scheduler'],
   ['index'],
-  ['cli/archive', 'cli/paint'],
+  ['cli/archive', 'cli/paint', 'cli/worker'],
   ['cli/plan'],
   ['cli/drawing'],
   ['cli']
@@ -112,7 +112,8 @@ t.test('the plugin comes in by lib/index.js only, and the command line as well',
   }
   for (const source of lib.filter(({ name }) => /^cli(\/|$)/.test(name))) {
     const names = local(source).map(({ from }) => nameOf(source, from))
-    t.same(names.filter((name) => name !== 'index' && !name.startsWith('cli/')), [], source.name)
+    t.same(names.filter((name) => name !== 'index' && !name.startsWith('cli/')),
+      source.name === 'cli/worker' ? ['remote/bullmq'] : [], source.name)
   }
 })
 

@@ -1,0 +1,83 @@
+// The command `worker`: runs the registered functions for other machines, on the same pool, until SIGTERM.
+import { createServer } from 'node:http'
+import { resolve } from 'node:path'
+import { createScheduler } from '../index.js'
+import type { Scheduler } from '../index.js'
+
+/** Flags of the command. */
+export const workerOptions = {
+  jobs: { type: 'string' },
+  redis: { type: 'string' },
+  env: { type: 'string' },
+  queues: { type: 'string' },
+  drain: { type: 'string' },
+  health: { type: 'string' }
+} as const
+
+/** What is printed of them. */
+export const workerHelp = `Options of worker:
+  --jobs FILE       module whose exported functions are the jobs
+  --redis URL       redis:// or rediss://, several with commas; better in the
+                    environment: SPILLOVER_REDIS_URL (with SPILLOVER_SIGNING_KEY)
+  --env NAME        deployment, as in the servers' option (default: default)
+  --queues LIST     what to serve, as in resize@2,pdf@1 (default: every job)
+  --drain MS        time for jobs that run at SIGTERM (default: 25000)
+  --health PORT     /health/live, /health/ready and /health/tiers on 127.0.0.1
+`
+
+type Flags = Readonly<Record<string, string | boolean | undefined>>
+
+/** Run until SIGTERM or SIGINT. Resolves, with nothing to print, when all is closed. */
+export async function runWorker (flags: Flags): Promise<string> {
+  const url = flags.redis ?? process.env.SPILLOVER_REDIS_URL
+  if (typeof flags.jobs !== 'string') throw new Error('option --jobs: expected a file, got none')
+  if (typeof url !== 'string') throw new Error('option --redis: expected a URL, got none, nor SPILLOVER_REDIS_URL')
+  const drainMs = Number(flags.drain ?? 25000)
+  if (!Number.isInteger(drainMs) || drainMs < 0) throw new Error('option --drain: expected milliseconds')
+  const write = (text: string): void => { process.stderr.write(`fastify-spillover worker: ${text}\n`) }
+  const { bullmqTier } = await import('../remote/bullmq.js').catch((error: NodeJS.ErrnoException) => {
+    throw error.code === 'MODULE_NOT_FOUND' ? new Error('bullmq and ioredis are needed: npm install bullmq ioredis') : error
+  })
+  const signingKey = process.env.SPILLOVER_SIGNING_KEY
+  const tier = bullmqTier({
+    redis: url.split(','),
+    ...(typeof flags.env === 'string' && { env: flags.env }),
+    ...(signingKey !== undefined && { signingKey })
+  })
+  const scheduler = createScheduler({
+    jobs: resolve(flags.jobs),
+    drainMs,
+    remote: {
+      tier,
+      serve: true,
+      queues: typeof flags.queues === 'string' ? flags.queues.split(',') : null,
+      log: { info: write, warn: write, error: write }
+    }
+  })
+  await scheduler.ready()
+  const server = flags.health === undefined ? undefined : serveHealth(scheduler, Number(flags.health))
+  write(`serves ${scheduler.jobs.join(', ')}`)
+  // a worker without a connection still waits for one
+  const hold = setInterval(() => {}, 2 ** 30)
+  await new Promise<void>((resolve) => { for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => resolve()) })
+  write('ends: it takes no more jobs')
+  await scheduler.close()
+  server?.close()
+  clearInterval(hold)
+  return ''
+}
+
+/** 200 while the pool is open and one breaker is closed, else 503. */
+function serveHealth (scheduler: Scheduler, port: number): ReturnType<typeof createServer> {
+  const server = createServer((request, response) => {
+    const snapshot = scheduler.snapshot()
+    const shards = (snapshot.remote as { shards: { breaker: string }[] }).shards
+    const isReady = snapshot.state === 'open' && shards.some(({ breaker }) => breaker === 'closed')
+    const isAlive = request.url === '/health/live'
+    const isKnown = isAlive || request.url === '/health/ready' || request.url === '/health/tiers'
+    response.writeHead(!isKnown ? 404 : isAlive || isReady ? 200 : 503, { 'content-type': 'application/json' })
+    response.end(JSON.stringify(request.url === '/health/tiers' ? snapshot : { status: isReady ? 'ok' : 'down' }))
+  })
+  server.listen(port, '127.0.0.1').unref()
+  return server
+}

@@ -1,0 +1,102 @@
+// Redis killed with and without its data and frozen; a worker process killed: no wrong answer, recovery alone.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import t from 'tap'
+import { createScheduler } from '#lib/index'
+import { bullmqTier } from '#lib/remote/bullmq'
+import { until } from '../fixtures/until'
+import { needsRedis, startRedis } from './server'
+import type { RemoteStats, Scheduler } from '#lib/index'
+import type { ChildProcess } from 'node:child_process'
+import type { Test } from 'tap'
+
+const skip = needsRedis(t)
+const jobs = join(__dirname, '../fixtures/jobs.cjs')
+const cli = join(__dirname, '../../dist/lib/cli.js')
+
+async function pool (t: Test, redis: string, serve: boolean): Promise<Scheduler> {
+  const tier = bullmqTier({ redis, lockMs: 2000, stalledMs: 1000, sweepMs: 500 })
+  const scheduler = createScheduler({ jobs, tiers: [{ actors: 1 }], drainMs: 1000, remote: { tier, serve, queues: serve ? ['wait@1', 'echo@1'] : null } })
+  t.teardown(() => scheduler.close())
+  await scheduler.ready()
+  await until('the breaker to close', () => isClosed(scheduler))
+  return scheduler
+}
+
+const isClosed = (scheduler: Scheduler): boolean =>
+  (scheduler.snapshot().remote as RemoteStats).shards.every(({ breaker }) => breaker === 'closed')
+const settled = async (promise: Promise<unknown>): Promise<unknown> =>
+  promise.catch((error: { code: string }) => error.code)
+
+t.test('Redis killed and restarted with its AOF: 10 of 10 durable jobs are answered, and a submit meanwhile is refused', { skip }, async (t) => {
+  const redis = await startRedis(t, '--appendfsync', 'always')
+  const producer = await pool(t, redis.url, false)
+  await pool(t, redis.url, true)
+  const answers = Array.from({ length: 10 }, (_, at) => producer.offload('wait', 100 + at, { durable: true }))
+  await until('10 jobs in flight', () => (producer.snapshot().remote as RemoteStats).counters.submitted === 10)
+  t.equal(await answers[0], 100)
+  await redis.kill()
+  await until('the breaker to open', () => !isClosed(producer))
+  t.equal(await settled(producer.offload('echo', 1, { durable: true })), 'FST_ERR_SPILLOVER_REMOTE_DOWN')
+  t.equal(await producer.offload('echo', 'here'), 'here', 'a local job is unaffected')
+  await redis.start()
+  t.strictSame(await Promise.all(answers), Array.from({ length: 10 }, (_, at) => 100 + at))
+})
+
+t.test('Redis restarted without its data: each of 20 waiters gets its own result or an error, none that of another', { skip }, async (t) => {
+  const redis = await startRedis(t)
+  const producer = await pool(t, redis.url, false)
+  await pool(t, redis.url, true)
+  const send = (from: number): Promise<unknown>[] =>
+    Array.from({ length: 10 }, (_, at) => settled(producer.offload('wait', from + at, { durable: true })))
+  const before = send(100)
+  t.equal(await before[0], 100)
+  await redis.client.flushall()
+  await redis.kill()
+  await redis.start()
+  await until('the breaker to close', () => isClosed(producer))
+  const after = send(200)
+  for (const [at, value] of (await Promise.all([...before, ...after])).entries()) {
+    const own = at < 10 ? 100 + at : 190 + at
+    t.ok(value === own || (at < 10 && value === 'FST_ERR_SPILLOVER_REMOTE_LOST'), `${at}: ${String(value)}`)
+  }
+})
+
+t.test('a frozen Redis: submits are given up, then refused at once, and none is left in the queue after it wakes', { skip }, async (t) => {
+  const redis = await startRedis(t)
+  const producer = await pool(t, redis.url, false)
+  redis.freeze()
+  const first = await Promise.all([1, 2, 3].map((value) => settled(producer.offload('echo', value, { durable: true }))))
+  for (const code of first) t.match(code, /^FST_ERR_SPILLOVER_REMOTE_(UNCERTAIN|DOWN)$/)
+  await until('the breaker to open', () => !isClosed(producer))
+  t.equal(await settled(producer.offload('echo', 4, { durable: true })), 'FST_ERR_SPILLOVER_REMOTE_DOWN')
+  redis.thaw()
+  await until('the breaker to close', () => isClosed(producer))
+  // what was submitted without an answer is taken out again
+  let waiting = -1
+  for (let look = 0; look < 200 && waiting !== 0; look++) waiting = await redis.client.llen('{fs:default:r1:0}:echo@1:wait')
+  t.equal(waiting, 0)
+})
+
+t.test('the worker command serves, its job survives a kill -9 of it, and SIGTERM ends it with status 0', { skip }, async (t) => {
+  const redis = await startRedis(t)
+  const start = async (): Promise<ChildProcess> => {
+    const child = spawn(process.execPath, [cli, 'worker', '--jobs', jobs, '--redis', redis.url, '--queues', 'wait@1'],
+      { stdio: ['ignore', 'ignore', 'pipe'] })
+    t.teardown(() => child.kill('SIGKILL'))
+    await once(child.stderr!, 'data')
+    return child
+  }
+  const producer = await pool(t, redis.url, false)
+  const first = await start()
+  const answer = producer.offload('wait', 1500, { durable: true })
+  let active = 0
+  while (active === 0) active = await redis.client.llen('{fs:default:r1:0}:wait@1:active')
+  first.kill('SIGKILL')
+  await once(first, 'exit')
+  const second = await start()
+  t.equal(await answer, 1500)
+  second.kill('SIGTERM')
+  t.strictSame(await once(second, 'exit'), [0, null])
+})
