@@ -292,7 +292,9 @@ export class Placing {
     this.#slowTimer ??= this.#clock.after(SLOW_MS * 2, () => {
       this.#slowTimer = undefined
       if (this.#load.openTier !== this.gate.openTier) this.#followGate()
-      if (this.#actors.some(({ mailbox }) => mailbox !== undefined && mailbox.depth > 1)) this.dispatch()
+      // also where an idle actor's ring was full of records taken back, which it passes over meanwhile
+      const isWaiting = this.queue.length > 0 && this.#idle.first(this.#openSlots) >= 0
+      if (isWaiting || this.#actors.some(({ mailbox }) => (mailbox?.depth ?? 0) > 1)) this.dispatch()
     })
   }
 

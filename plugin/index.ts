@@ -50,18 +50,12 @@ const plugin: FastifyPluginAsync<spillover.Options> = async (fastify, options) =
     await scheduler.ready()
     checkNames(scheduler.jobs)
   })
-  // requests in flight still settle: onClose comes after them
-  let isClosing = false
-  fastify.addHook('preClose', async () => { isClosing = true })
-  // a keep-alive connection would hold the close for the length of the keep-alive timeout
-  fastify.addHook('onSend', async (_request, reply) => {
-    if (isClosing) reply.header('connection', 'close')
-  })
   const onHint = (message: unknown): void => {
     const { pool: about, text, ...numbers } = message as HintMessage
     if (about === scheduler.identity) fastify.log.warn(numbers, text)
   }
   channels.hint.subscribe(onHint)
+  // requests in flight still settle: onClose comes after them
   fastify.addHook('onClose', async () => {
     channels.hint.unsubscribe(onHint)
     await scheduler.close()

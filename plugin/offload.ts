@@ -16,13 +16,17 @@ export interface OffloadHandlerOptions<Name> extends RouteOffload {
   input?: (request: FastifyRequest) => JobInput<Name> | Promise<JobInput<Name>>
 }
 
+/** The reply of a request, for the client's going away. */
+const kReply = Symbol('fastify-spillover.reply')
+type Answered = FastifyRequest & { [kReply]?: FastifyReply | null }
+
 type AnyFunction = (this: FastifyRequest, ...args: any[]) => unknown
 
 /** Add the decorators of one pool. Returns the check of all job names that routes mention, to be called when known. */
 export function decorate (fastify: FastifyInstance, pool: Pool, namespace: string | undefined):
 (known: readonly string[]) => void {
   const mentioned: { job: string, where: string }[] = []
-  const replies = new WeakMap<FastifyRequest, FastifyReply>()
+  let isClosing = false
 
   fastify.addHook('onRoute', (route) => {
     const config = route.config?.offload
@@ -53,6 +57,8 @@ export function decorate (fastify: FastifyInstance, pool: Pool, namespace: strin
         throw error
       } finally {
         gone?.stop()
+        // a keep-alive connection would hold the close for the length of the keep-alive timeout
+        if (isClosing && reply?.sent === false) reply.header('connection', 'close')
       }
     }
 
@@ -69,9 +75,15 @@ export function decorate (fastify: FastifyInstance, pool: Pool, namespace: strin
   if (namespace === undefined) {
     fastify.decorate('offload', pool.offload)
     fastify.decorate('offloadHandler', handler as never)
-    fastify.addHook('onRequest', async (request, reply) => { replies.set(request, reply) })
+    fastify.addHook('preClose', async () => { isClosing = true })
+    fastify.decorateRequest(kReply, null)
+    // not async, and a property instead of a map: this runs for routes that do not offload, too
+    fastify.addHook('onRequest', (request: Answered, reply, done) => {
+      request[kReply] = reply
+      done()
+    })
     fastify.decorateRequest('offload', function (this: FastifyRequest, name: string, input: unknown, options) {
-      return offloadFor(this, replies.get(this))(name, input, options) as never
+      return offloadFor(this, (this as Answered)[kReply] ?? undefined)(name, input, options) as never
     } as AnyFunction as never)
   }
 
