@@ -1,4 +1,5 @@
 // The worker side: load the job modules, take, run, reply, park; started by piscina as one long task.
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { performance } from 'node:perf_hooks'
 import { getHeapStatistics } from 'node:v8'
 import { threadId } from 'node:worker_threads'
@@ -6,8 +7,9 @@ import { pinThread } from './affinity.js'
 import { loadCarry } from './carry.js'
 import { encodeError, describe } from './errors.js'
 import { Load } from './load.js'
-import { ActorEnd, ERROR, OK, UNSENDABLE, WITH_META } from './mailbox.js'
+import { ActorEnd, ERROR, OK, UNREADABLE, UNSENDABLE, WITH_META } from './mailbox.js'
 import { makeLog, SILENT } from './log.js'
+import { whyUncloneable } from './uncloneable.js'
 import type { Carry } from './carry.js'
 import type { ActorPorts, Taken } from './mailbox.js'
 import type { ActorBoot, JobContext, JobFunction, JobLog, JobMeta } from './jobs.js'
@@ -20,6 +22,9 @@ const RING_MS = 0.05
 const TURN_MS = 5
 /** Pause between two readings of the heap; chosen. */
 const HEAP_EVERY_MS = 1000
+
+/** Whose code runs: carried by timers and promises, so that a late error finds its job. 20 ns a job. */
+const owner = new AsyncLocalStorage<Context | undefined>()
 
 /** Runs as an actor until told to stop. Rejects when a job module cannot be loaded. */
 export default async function actor ({ boot, ports }: { boot: ActorBoot, ports: ActorPorts }): Promise<void> {
@@ -37,7 +42,7 @@ export default async function actor ({ boot, ports }: { boot: ActorBoot, ports: 
   const end = new ActorEnd(boot.mailbox, ports)
   const bootMs = performance.now() - startMs
   return await new Promise((resolve) => {
-    const actor = new Actor(boot, end, [...table.values()], carry, resolve)
+    const actor = new Actor(boot, end, names, [...table.values()], carry, resolve)
     end.onMessage((message) => message === 0 ? actor.pump() : actor.cancel(message.id))
     end.send({ type: 'ready', names, threadId, bootMs, pinReason })
     setImmediate(() => actor.pump())
@@ -47,6 +52,7 @@ export default async function actor ({ boot, ports }: { boot: ActorBoot, ports: 
 class Actor {
   readonly #boot: ActorBoot
   readonly #end: ActorEnd
+  readonly #names: readonly string[]
   readonly #jobs: readonly JobFunction[]
   readonly #load: Load
   readonly #finish: () => void
@@ -56,6 +62,11 @@ class Actor {
   readonly #pending = new Map<number, Context>()
   readonly #hasWork = (): boolean => (this.#end.hasRequest && this.#mayTake()) || this.#end.mustStop
   #unrungSinceMs = 0
+  /** the job whose synchronous part runs */
+  #running: Context | undefined
+  /** errors that were told already: a trapped exit is thrown on */
+  readonly #told = new WeakSet<object>()
+  #isTainted = false
   #isTurned = false
   #isScheduled = false
   #isDone = false
@@ -64,8 +75,9 @@ class Actor {
   #baseline: number
   #heapDueMs = 0
 
-  constructor (boot: ActorBoot, end: ActorEnd, jobs: readonly JobFunction[], carry: Carry | undefined,
-    finish: () => void) {
+  constructor (boot: ActorBoot, end: ActorEnd, names: readonly string[], jobs: readonly JobFunction[],
+    carry: Carry | undefined, finish: () => void) {
+    this.#names = names
     this.#boot = boot
     this.#end = end
     this.#jobs = jobs
@@ -76,6 +88,10 @@ class Actor {
     this.#clockMs = Number(process.hrtime.bigint() - hostClock) / 1e6 + hostMs - performance.now()
     this.#baseline = baselinePorts
     this.#load.begin(boot.slot)
+    process.on('uncaughtException', (error) => this.#late(error))
+    process.on('unhandledRejection', (error) => this.#late(error))
+    const { exit } = process
+    process.exit = (code) => this.#exit(code, exit)
   }
 
   /** The state machine: take and run until there is nothing to take, then wait in the way that fits. */
@@ -99,6 +115,7 @@ class Actor {
         }
         continue
       }
+      owner.enterWith(undefined)
       this.#ring()
       if (this.#pending.size >= this.#boot.asyncPerActor) return // a settled job pumps again
       if (this.#pending.size === 0 && this.#spin()) {
@@ -140,7 +157,7 @@ class Actor {
 
   /** The gate: an actor of a closed tier takes nothing; nor does one that was told to halt. */
   #mayTake (): boolean {
-    return this.#isGateOpen() && !this.#end.mustHalt
+    return this.#isGateOpen() && !this.#end.mustHalt && !this.#isTainted
   }
 
   #isGateOpen (): boolean {
@@ -157,9 +174,11 @@ class Actor {
     if (taken.error === undefined && (taken.meta & WITH_META) !== 0) {
       ({ input, meta } = taken.value as { input: unknown, meta: JobMeta })
     }
-    const context = new Context(id, this.#boot, this.#end, meta, nowMs)
+    if (taken.error !== undefined) return this.#reply(id, nowMs, UNREADABLE, describe(taken.error))
+    const context = new Context(id, taken.meta & (WITH_META - 1), this.#boot, this.#end, meta, nowMs)
+    owner.enterWith(context)
+    this.#running = context
     try {
-      if (taken.error !== undefined) throw taken.error
       const job = this.#jobs[taken.meta & (WITH_META - 1)]!
       const result = this.#carry === undefined ? job(input, context) : this.#carry(meta, () => job(input, context))
       if (isThenable(result)) {
@@ -172,6 +191,8 @@ class Actor {
       return this.#reply(id, nowMs, OK, result)
     } catch (error) {
       return this.#reply(id, nowMs, ERROR, encodeError(error))
+    } finally {
+      this.#running = undefined
     }
   }
 
@@ -188,7 +209,7 @@ class Actor {
     try {
       this.#end.reply(id, runUs, status, value)
     } catch (error) {
-      this.#end.reply(id, runUs, UNSENDABLE, describe(error))
+      this.#end.reply(id, runUs, UNSENDABLE, whyUncloneable(error, value))
     }
     if (this.#boot.metric === 'running' && this.#pending.size === 0) this.#load.leave(this.#boot.slot)
     if (this.#unrungSinceMs === 0) this.#unrungSinceMs = nowMs
@@ -224,7 +245,34 @@ class Actor {
   #schedule (): void {
     if (this.#isScheduled) return
     this.#isScheduled = true
+    owner.enterWith(undefined)
     setImmediate(() => this.pump())
+  }
+
+  /** An error that no job caught. Its job fails if it still runs; else it is told, and nobody is charged with it. */
+  #late (error: unknown): void {
+    if (error !== null && typeof error === 'object') {
+      if (this.#told.has(error)) return
+      this.#told.add(error)
+    }
+    const context = owner.getStore()
+    const wire = encodeError(error)
+    this.#isTainted = true
+    if (context !== undefined && this.#pending.get(context.id) === context) {
+      this.#settle(context.id, context.startedMs, ERROR, wire)
+    }
+    this.#end.send({ type: 'stray', job: context === undefined ? null : this.#names[context.job] ?? null, error: wire })
+  }
+
+  /** Ends the thread where that hurts only the job that asked for it; else it is an error of that job. */
+  #exit (code: number | string | null | undefined, exit: typeof process.exit): never {
+    const context = owner.getStore()
+    const others = this.#pending.size - (context !== undefined && this.#pending.get(context.id) === context ? 1 : 0)
+    const isAlive = context !== undefined && (this.#running === context || this.#pending.get(context.id) === context)
+    if (others === 0 && isAlive) return exit(code)
+    const error = new Error(`process.exit(${String(code ?? '')}) was called`)
+    if (this.#running === undefined) this.#late(error)
+    throw error
   }
 
   #stop (): void {
@@ -239,6 +287,7 @@ class Actor {
 
 class Context implements JobContext {
   readonly #id: number
+  readonly #job: number
   readonly #boot: ActorBoot
   readonly #end: ActorEnd
   readonly #meta: JobMeta
@@ -246,13 +295,19 @@ class Context implements JobContext {
   #controller: AbortController | undefined
   #log: JobLog | undefined
 
-  constructor (id: number, boot: ActorBoot, end: ActorEnd, meta: JobMeta, startedMs: number) {
+  constructor (id: number, job: number, boot: ActorBoot, end: ActorEnd, meta: JobMeta, startedMs: number) {
     this.#id = id
+    this.#job = job
     this.#boot = boot
     this.#end = end
     this.#meta = meta
     this.#startedMs = startedMs
   }
+
+  /** what the actor needs of its own; not part of the job's view */
+  get id (): number { return this.#id }
+  get job (): number { return this.#job }
+  get startedMs (): number { return this.#startedMs }
 
   get cancelled (): boolean { return this.#end.isCancelled(this.#id) }
 

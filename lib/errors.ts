@@ -23,6 +23,7 @@ export const errorTable = {
   TIMEOUT: ['job %s: still running after %s ms (timeoutMs)', 504, Error],
   CANCELLED: ['job %s: cancelled %s', 499, Error],
   ACTOR_EXIT: ['job %s: its actor (slot %s, tier %s) ended while it ran: %s', 500, Error],
+  OUT_OF_MEMORY: ['job %s: its actor (slot %s, tier %s) ran out of memory while it ran: %s', 500, Error],
   INPUT_UNCLONEABLE: ['job %s: its input cannot be sent to a worker thread: %s', 500, TypeError],
   REMOTE_DOWN: ['job %s: the engine cannot be reached: %s', 503, Error],
   REMOTE_FULL: ['job %s: too many jobs of this process are on other machines: %s', 503, Error],
@@ -59,9 +60,12 @@ export type WireError = { value: unknown } | {
 /** Depth of `cause` and `errors` chains, and own properties of one error, that are kept; chosen: both are bounded. */
 const MAX_DEPTH = 5
 const MAX_OWN = 32
+/** Errors in all that one thrown error may bring along: `errors` that hold each other would double at each level. */
+const MAX_ERRORS = 64
 
 /** Take apart whatever a job threw. Never throws: what cannot be read or cloned is left out or described. */
-export function encodeError (thrown: unknown, depth = 0): WireError {
+export function encodeError (thrown: unknown, depth = 0, budget = { left: MAX_ERRORS }): WireError {
+  budget.left--
   if (!isError(thrown)) {
     const value = cloneable(thrown)
     return { value: value === undefined && thrown !== undefined ? describe(thrown) : value }
@@ -90,9 +94,11 @@ export function encodeError (thrown: unknown, depth = 0): WireError {
     message: text(attempt(() => thrown.message), ''),
     stack: attempt(() => typeof thrown.stack === 'string' ? thrown.stack : undefined),
     own,
-    ...(cause !== undefined && depth < MAX_DEPTH && { cause: encodeError(cause.of, depth + 1) }),
+    ...(cause !== undefined && depth < MAX_DEPTH && budget.left > 0 && {
+      cause: encodeError(cause.of, depth + 1, budget)
+    }),
     ...(errors !== undefined && depth < MAX_DEPTH && {
-      errors: errors.map((error) => encodeError(error, depth + 1))
+      errors: errors.flatMap((error) => budget.left > 0 ? [encodeError(error, depth + 1, budget)] : [])
     })
   }
 }

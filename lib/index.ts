@@ -57,5 +57,5 @@ export type { CpuLoad } from './cpuload.js'
 export type { RecordOptions } from './recorder.js'
 export type { Trace, TraceEvent } from './recording.js'
 export type {
-  AcceptedMessage, ActorMessage, FailedMessage, GateMessage, HintMessage, PoolIdentity, SettledMessage
+  AcceptedMessage, ActorMessage, FailedMessage, GateMessage, HintMessage, PoolIdentity, SettledMessage, StrayMessage
 } from './trace.js'

@@ -86,6 +86,7 @@ export interface JobMeta {
 
 /** Actor to host, beside the rings. `0` is the bell: there are replies. */
 export type FromActor = 0 |
+  { readonly type: 'stray', readonly job: string | null, readonly error: unknown } |
   {
     readonly type: 'ready'
     readonly names: readonly string[]

@@ -35,6 +35,8 @@ const STOP = 2
 export const OK = 0
 export const ERROR = 1
 export const UNSENDABLE = 2
+/** The job was not run: its input could not be read. */
+export const UNREADABLE = 3
 /** Flag in a reply's status: log records lie on the port that were sent before it. */
 const LOGGED = 8
 
@@ -113,6 +115,7 @@ export class HostEnd<T extends Held> {
    */
   give (job: T, meta: number, value: unknown, transfer: readonly unknown[] | undefined): boolean {
     if (this.#depth === PLACES) return false
+    if (transfer !== undefined) checkTransfer(transfer)
     // ids rise; a place still held by a job that runs long is passed over, so an id is not soon seen again
     while (this.#held[this.#nextId & (PLACES - 1)] !== undefined) this.#nextId = after(this.#nextId)
     const id = this.#nextId
@@ -272,6 +275,14 @@ export class HostEnd<T extends Held> {
 
 /** The host's end as the floors above see it. */
 export type Mailbox<T extends Held> = Pick<HostEnd<T>, keyof HostEnd<T>>
+
+/** Node passes a detached buffer on as an empty one. */
+function checkTransfer (transfer: unknown): void {
+  if (!Array.isArray(transfer)) throw new TypeError('transfer is no array')
+  for (const part of transfer) {
+    if (part instanceof ArrayBuffer) new Uint8Array(part) // eslint-disable-line no-new -- throws where it is detached
+  }
+}
 
 function after (id: number): number {
   return id === 0x7fffffff ? 1 : id + 1

@@ -110,6 +110,10 @@ export class Counters {
   takenBack = 0
   restarts = 0
   kills = 0
+  /** deaths of actors that ran out of memory; they are restarts too */
+  outOfMemory = 0
+  /** late errors of jobs that had ended; their actors are replaced */
+  strays = 0
   readonly settled = Object.fromEntries(outcomes.map((outcome) => [outcome, 0])) as Record<Outcome, number>
 }
 

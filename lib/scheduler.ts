@@ -16,6 +16,7 @@ import { cancelled, Settling } from './settling.js'
 import { takeMeasures, takeSnapshot } from './snapshot.js'
 import { Spans } from './spans.js'
 import { Supervisor } from './supervisor.js'
+import { whyUncloneable } from './uncloneable.js'
 import { channels } from './trace.js'
 import type { Clock, Timer } from './clock.js'
 import type { JobInput, JobMeta, JobName, JobResult, Overflow, OverflowCall } from './jobs.js'
@@ -96,7 +97,7 @@ export class Scheduler {
     this.#placing = new Placing(plan, options, this.#clock, this.#load, this.#crew, this.#counters, {
       given: (job, actor, nowMs, wasIdle) => this.#settling.given(job, actor, nowMs, wasIdle),
       unsendable: (job, error) => {
-        this.#settling.fail(job, 'error', new errors.INPUT_UNCLONEABLE(job.kind.name, describe(error)))
+        this.#settling.fail(job, 'error', new errors.INPUT_UNCLONEABLE(job.kind.name, whyUncloneable(error, job.input)))
       },
       homeless: (job) => {
         const error = new errors.UNAVAILABLE(job.kind.name, 'every actor of tier 1 has failed')
@@ -354,8 +355,8 @@ export class Scheduler {
   async #close (): Promise<void> {
     const wasReady = this.#ready
     if (this.#state === 'new') this.#state = 'closed'
+    else if (this.#state === 'open') this.#state = 'draining'
     await wasReady?.catch(() => {}) // ready() has told its caller
-    if (this.#state === 'open') this.#state = 'draining'
     // before the drain: jobs of other machines that run here still have the pool to end in
     await this.#options.overflow?.close?.(this.#options.drainMs)
     if (this.#state !== 'closed') {

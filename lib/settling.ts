@@ -1,7 +1,7 @@
 // How a job ends: replies, timeouts, cancellation, kills and deaths; each job is settled once. lib/README.md.
 import { decodeError, describe, errors } from './errors.js'
 import { writeLog } from './log.js'
-import { ERROR, OK } from './mailbox.js'
+import { ERROR, OK, UNREADABLE } from './mailbox.js'
 import { HINT_RUNS } from './pending.js'
 import { channels } from './trace.js'
 import type { Clock, Timer } from './clock.js'
@@ -12,7 +12,7 @@ import type { Counters, Outcome } from './metrics.js'
 import type { Job, Kind } from './pending.js'
 import type { Placing } from './placing.js'
 import type { Actor, Crew } from './supervisor.js'
-import type { FailedMessage, HintMessage, PoolIdentity, SettledMessage } from './trace.js'
+import type { FailedMessage, HintMessage, PoolIdentity, SettledMessage, StrayMessage } from './trace.js'
 
 /** Longest polling for replies after a job was given, ms; measured, see lib/README.md, "Park and wake". */
 const POLL_MS = 0.05
@@ -81,6 +81,7 @@ export class Settling {
 
   onMessage (actor: Actor<Job>, message: FromActor): void {
     if (message === 0) return this.#collect(actor)
+    if (message.type === 'stray') return this.#onStray(actor, message.job, message.error as WireError)
     if (message.type !== 'log') return
     const job = actor.mailbox?.jobOf(message.id)
     const log = job?.options.log ?? this.#options.log
@@ -193,9 +194,30 @@ export class Settling {
     actor.workMs = 0
     this.#placing.settled(actor)
     if (reason !== undefined) this.#counters.restarts++
+    if (isOutOfMemory(reason)) this.#counters.outOfMemory++
     for (const job of unclaimed) this.#replace(job, actor, reason, false)
     for (const job of claimed) this.#replace(job, actor, reason, true)
     if (!this.isClosed) this.#clock.soon(() => this.#placing.dispatch())
+  }
+
+  /** A job that had ended has thrown: nobody is hurt, and its actor, whose state is unknown now, is replaced. */
+  #onStray (actor: Actor<Job>, job: string | null, wire: WireError): void {
+    this.#counters.strays++
+    const { slot } = actor
+    const error = decodeError(wire)
+    if (channels.stray.hasSubscribers) {
+      channels.stray.publish({
+        pool: this.#options.identity, job, slot: slot.id, tier: slot.tier, error
+      } satisfies StrayMessage)
+    }
+    if (actor.state !== 'open') return
+    for (const waiting of actor.mailbox!.takeBackMany(Infinity, true)) {
+      this.#placing.untie(waiting, actor)
+      if (waiting.options.transfer === undefined) this.#placing.putBack(waiting)
+      else this.#replace(waiting, actor, error, false)
+    }
+    this.#crew.replace(actor, `a late error of ${job ?? 'an unknown job'}: ${describe(error)}`)
+    this.#placing.dispatch()
   }
 
   close (): void {
@@ -209,7 +231,8 @@ export class Settling {
     const mayRun = job.options.transfer === undefined &&
       (!started || (job.options.idempotent === true && job.deaths++ === 0))
     if (mayRun && !this.isClosed) return this.#placing.putBack(job)
-    const error = new errors.ACTOR_EXIT(job.kind.name, actor.slot.id, actor.slot.tier, describe(reason))
+    const Exit = isOutOfMemory(reason) ? errors.OUT_OF_MEMORY : errors.ACTOR_EXIT
+    const error = new Exit(job.kind.name, actor.slot.id, actor.slot.tier, describe(reason))
     this.fail(job, 'exit', Object.assign(error, { started, cause: reason }), actor)
   }
 
@@ -286,7 +309,7 @@ export class Settling {
     } else {
       const error = status === ERROR
         ? decodeError(value as WireError, job.caller?.stack?.replace(/^[^\n]*/, ''))
-        : new errors.RESULT_UNCLONEABLE(kind.name, describe(value))
+        : new (status === UNREADABLE ? errors.INPUT_UNCLONEABLE : errors.RESULT_UNCLONEABLE)(kind.name, describe(value))
       this.fail(job, 'error', error, actor, waitMs, runMs, borderMs)
     }
   }
@@ -389,6 +412,10 @@ export class Settling {
     signal.removeEventListener('abort', entry.listener)
     this.#signals.delete(signal)
   }
+}
+
+function isOutOfMemory (reason: unknown): boolean {
+  return (reason as { code?: unknown } | undefined)?.code === 'ERR_WORKER_OUT_OF_MEMORY'
 }
 
 /** The error of a job that its caller cancelled. */

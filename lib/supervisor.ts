@@ -82,7 +82,7 @@ const NO_THREAD = 'it has no thread'
 
 /** What the floors above use of a supervisor; the simulator has one without threads. */
 export type Crew<T extends Held> =
-  Pick<Supervisor<T>, 'actors' | 'names' | 'open' | 'isRestarting' | 'retire' | 'kill' | 'close'>
+  Pick<Supervisor<T>, 'actors' | 'names' | 'open' | 'isRestarting' | 'retire' | 'replace' | 'kill' | 'close'>
 
 /** The actors of one plan. Main thread only. */
 export class Supervisor<T extends Held> {
@@ -94,6 +94,7 @@ export class Supervisor<T extends Held> {
   readonly #pools = new Map<number, Piscina>()
   readonly #deaths = new Map<Actor<T>, number[]>()
   readonly #restarting = new Set<Actor<T>>()
+  readonly #replaced = new Set<Actor<T>>()
   readonly #created = new Map<number, object>()
   readonly #timers = new Set<NodeJS.Timeout>()
   #names: readonly string[] | null = null
@@ -214,6 +215,14 @@ export class Supervisor<T extends Held> {
     actor.mailbox!.stop()
   }
 
+  /** Tell an actor to end when what it runs has ended, and open its slot again then. */
+  replace (actor: Actor<T>, reason: string): void {
+    if (actor.state !== 'open') return
+    this.#replaced.add(actor)
+    this.#set(actor, 'draining', reason)
+    actor.mailbox!.stop()
+  }
+
   /** End an actor's thread at once. What it ran is reported by `gone`. */
   kill (actor: Actor<T>, reason: unknown): void {
     // the end is told some microtasks later: until then it must be given nothing
@@ -252,6 +261,9 @@ export class Supervisor<T extends Held> {
     this.#events.gone(actor, mailbox, reason)
     mailbox.close()
     this.#load.leave(actor.slot.id)
+    if (!this.#replaced.delete(actor) || reason !== undefined || this.#isClosed) return
+    actor.restarts++
+    this.open(actor).catch(() => {}) // its end is reported by gone()
   }
 
   /** Reopen after a pause that doubles with each death in the window; over the budget the slot has failed. */

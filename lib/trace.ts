@@ -49,6 +49,15 @@ export interface ActorMessage {
   readonly reason: string | undefined
 }
 
+/** A job that had ended threw, rejected or exited later; `job` is null where its name is not known. */
+export interface StrayMessage {
+  readonly pool: PoolIdentity
+  readonly job: string | null
+  readonly slot: number
+  readonly tier: number
+  readonly error: unknown
+}
+
 /** A job waits and travels longer than it runs: it is quicker on the main thread. Once for each job name. */
 export interface HintMessage {
   readonly pool: PoolIdentity
@@ -72,6 +81,8 @@ export const channels = {
   hint: channel('fastify-spillover.job.hint'),
   /** a `GateMessage` */
   gate: channel('fastify-spillover.gate'),
+  /** a `StrayMessage` */
+  stray: channel('fastify-spillover.stray'),
   /** an `ActorMessage` */
   actor: channel('fastify-spillover.actor')
 } as const

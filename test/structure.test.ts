@@ -8,7 +8,7 @@ const root = path.resolve(__dirname, '..')
 /** The floors, lowest first: a file imports only from floors below its own, types too. */
 const floors = [
   ['errors', 'load', 'trace', 'jobs', 'ring', 'clock', 'metrics', 'queue', 'idle', 'cpuload', 'machine/cpulist'],
-  ['machine/files', 'machine/allowed', 'log', 'spans', 'deadlines', 'affinity'],
+  ['machine/files', 'machine/allowed', 'log', 'spans', 'deadlines', 'uncloneable', 'affinity'],
   ['machine/arch', 'machine/mounts', 'machine/nodes', 'carry', 'claims'],
   ['machine/cgroup', 'machine/cpus'],
   ['machine/kinds'],

@@ -198,3 +198,15 @@ t.test('errors that throw when they are read are left out, the rest arrives', as
     t.doesNotThrow(() => encodeError(Object.assign(new Error('x'), { errors })))
   }
 })
+
+t.test('errors that hold each other, 32 wide and 5 deep, are bounded: at most 65 arrive', async (t) => {
+  const whole = new AggregateError([], 'all')
+  whole.errors = Array.from({ length: 32 }, () => whole)
+  let count = 0
+  const walk = (error: any): void => {
+    count++
+    for (const part of error.errors ?? []) walk(part)
+  }
+  walk(travel(whole))
+  t.ok(count > 32 && count <= 65, String(count))
+})
