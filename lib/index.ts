@@ -46,7 +46,11 @@ export {
 export { readCpuLoad } from './cpuload.js'
 export type { Options }
 export type * from './jobs.js'
-export type * from './remote/contract.js'
+export type {
+  Admit, AdmitQuery, Codec, JobRef, RefusalKey, RemoteContext, RemoteJob, RemoteLog, RemoteOutcome,
+  RemoteState, RemoteStats, RemoteStatus, RemoteTicket, RemoteTier, RunResult, Served, Serving, ShardStats,
+  SlotSource, TakenJob
+} from './remote/contract.js'
 export type { DurableOptions, DurableTicket, RemoteJobOptions, RemoteOptions } from './remote/spill.js'
 export type { OffloadOptions } from './pending.js'
 export type { ActorSnapshot, Hint, Measures, PinningSnapshot, Snapshot, TierSnapshot } from './snapshot.js'

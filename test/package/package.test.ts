@@ -181,7 +181,8 @@ t.test('are the types wrong? no', async (t) => {
   const { stdout, stderr } = await tool('@arethetypeswrong/cli', 'dist/index.js', tarball, '-f', 'json')
   const { analysis, problems } = JSON.parse(stdout || '{}')
   if (!t.ok(analysis, 'attw ran')) return t.comment(stderr)
-  t.same(Object.keys(analysis.entrypoints).sort(), ['.', './package.json', './scheduler'])
+  const entries = ['.', './bullmq', './package.json', './remote-conformance', './scheduler']
+  t.same(Object.keys(analysis.entrypoints).sort(), entries)
   // node10 knows no "exports"; the oldest Node that we support does
   const found = Object.values(problems).flat() as { resolutionKind?: string }[]
   t.same(found.filter((problem) => problem.resolutionKind !== 'node10'), [])
