@@ -1,0 +1,47 @@
+// Actors on real cpus: what the kernel says of each thread.
+import { join } from 'node:path'
+import t from 'tap'
+import { addonReason } from '#lib/affinity'
+import { createScheduler } from '#lib/index'
+import { run, unless } from '../fixtures/compiler'
+import type { Options } from '#lib/index'
+import type { Test } from 'tap'
+
+const skip = unless(addonReason === null && process.platform === 'linux', `addon for Linux (${addonReason})`)
+const jobs = join(__dirname, '..', 'fixtures', 'masks.cjs')
+const allowed = process.platform === 'linux' && addonReason === null
+  ? (require('#native-affinity') as typeof import('#native-affinity')).affinity.getAffinity()
+  : []
+
+async function masks (t: Test, options: Partial<Options>) {
+  const pool = createScheduler({ jobs, execArgv: [], claim: false, ...options })
+  t.teardown(() => pool.close())
+  await pool.ready()
+  return { pool, masks: await pool.offload('masks', 0) as Record<string, string>, snapshot: pool.snapshot() }
+}
+
+t.test('an actor runs on its cpu alone, before its module loads; all other threads, libuv\'s too, keep the mask', {
+  skip: skip || (allowed.length < 2 && 'with one cpu allowed every mask is the same')
+}, async (t) => {
+  const cpu = allowed.at(-1)!
+  // by a shell and without tap's loader, which would have used libuv's pool before
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(NODE_OPTIONS|TAP|_TAPJS)/.test(name)))
+  const command = 'unset NODE_OPTIONS; exec "$0" "$@"'
+  const { status, output } = run('/bin/sh', ['-c', command, process.execPath, join(__dirname, '..', 'fixtures', 'pinned.cjs'),
+    String(cpu)], { env })
+  if (!t.equal(status, 0, output)) return
+  const { masks, ...found } = JSON.parse(output)
+  t.same(found, { isOn: true, pinned: true, pinReason: null, atLoad: String(cpu) })
+  t.equal(masks.filter((mask: string) => mask === String(cpu)).length, 1, masks.join(' '))
+})
+
+t.test('a cpu that is not there: the actor runs unpinned and says what the kernel said', { skip }, async (t) => {
+  const { snapshot } = await masks(t, { pin: true, tiers: [{ cpus: [60000] }] })
+  t.match(snapshot.tiers[0]!.actors, [{ pinned: false, pinReason: /^cpu 60000 was refused: setAffinity: EINVAL/ }])
+})
+
+t.test('pin false: nobody is pinned, and each says why', { skip }, async (t) => {
+  const { snapshot } = await masks(t, { pin: false, tiers: [{ cpus: [allowed[0]!] }] })
+  t.match(snapshot.pinning, { isOn: false, reason: 'the option pin is false' })
+  t.match(snapshot.tiers[0]!.actors, [{ pinned: false, pinReason: 'the option pin is false' }])
+})
