@@ -27,22 +27,26 @@ export interface GateView {
  * neither has held for `closeDelayMs`.
  */
 export class Gate {
-  readonly #tiers: readonly GateTier[]
+  #tiers: readonly GateTier[] = []
   readonly #closeDelayMs: number
-  readonly #lower: number[] = []
-  readonly #reasons: GateReason[]
+  #lower: number[] = []
+  #reasons: GateReason[] = []
   #open = 1
   #closesAtMs = Infinity
 
   constructor (tiers: readonly GateTier[], closeDelayMs: number) {
-    this.#tiers = tiers
     this.#closeDelayMs = closeDelayMs
-    let lower = 0
-    for (const { size } of tiers) {
-      this.#lower.push(lower)
-      lower += size
-    }
+    this.replan(tiers)
+  }
+
+  /** The tiers are these from now on. Those that were open stay so until an update finds no reason for it. */
+  replan (tiers: readonly GateTier[]): void {
+    const openTier = this.#tiers.length > 0 ? this.openTier : 0
+    this.#tiers = tiers
+    this.#lower = tiers.map((_, index) => tiers.slice(0, index).reduce((sum, { size }) => sum + size, 0))
     this.#reasons = tiers.map((_, index) => index === 0 ? 'always open' : 'below threshold')
+    this.#open = Math.max(1, tiers.filter(({ tier }) => tier <= openTier).length)
+    this.#closesAtMs = Infinity
   }
 
   get openTier (): TierId { return this.#tiers[this.#open - 1]!.tier }

@@ -8,10 +8,13 @@ import { planPinned } from './pinning.js'
 import { makePlan, strategies } from './tiers.js'
 import { detectTopology, readTopology } from './topology.js'
 import { checkOptions } from './options.js'
+import { errors } from './errors.js'
 import { Scheduler } from './scheduler.js'
 import { Spill } from './remote/spill.js'
-import { errors } from './errors.js'
+import { watchMachine } from './watcher.js'
 import type { Options } from './options.js'
+import type { Plan, PlanOptions } from './tiers.js'
+import type { Topology } from './topology.js'
 
 /**
  * A tiered pool for the machine it runs on, without Fastify. Options are checked here: a wrong one throws
@@ -28,9 +31,34 @@ export function createScheduler (options: Options): Scheduler {
   const { plan, pinning } = planPinned(readTopology(), checked, addonReason, claims)
   if (pinning.reason === null) startThreadPool()
   try {
-    return new Scheduler(plan, checked, undefined, pinning)
+    const scheduler = new Scheduler(plan, checked, undefined, pinning)
+    if (checked.watch && checked.tiers === undefined) {
+      scheduler.follow(watchMachine((topology) => {
+        const next = planOrNull(pinning.claimed.length > 0 ? limitTo(topology, plan) : topology, checked)
+        if (next !== null) scheduler.replan(next)
+      }))
+    }
+    return scheduler
   } catch (error) {
     pinning.release()
+    throw error
+  }
+}
+
+/** A machine of which only the cpus of a plan may be used: the others' cores were not claimed. */
+function limitTo (topology: Topology, { tiers, reserved }: Plan): Topology {
+  const own = new Set([...tiers.flatMap(({ cpus }) => cpus), ...reserved])
+  const allowed = topology.allowed.filter((id) => own.has(id))
+  return { ...topology, allowed, cpus: topology.cpus.map((cpu) => own.has(cpu.id) ? cpu : { ...cpu, allowed: false }) }
+}
+
+/** The plan of the machine as it is now; null where no cpu or not the one that `home` names is left: then it stays. */
+function planOrNull (topology: Topology, options: PlanOptions): Plan | null {
+  if (topology.allowed.length === 0) return null
+  try {
+    return makePlan(topology, options)
+  } catch (error) {
+    if (error instanceof errors.OPTION) return null
     throw error
   }
 }

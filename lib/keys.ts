@@ -21,7 +21,7 @@ export class KeyedJobs {
     let home: Actor<Job> | undefined
     let best = -1
     for (const actor of this.#homes) {
-      if (actor.state === 'failed') continue
+      if (actor.state === 'failed' || actor.state === 'vacant') continue
       const rank = hash(`${key}\0${actor.slot.id}`)
       if (rank > best) {
         best = rank

@@ -67,6 +67,8 @@ export interface Options {
   blockWhenIdle?: boolean | 'auto'
   /** spin for up to 50 µs for the next job where that pays; 'auto': on fewer actors than CPUs @default 'auto' */
   spin?: boolean | 'auto'
+  /** follow cpus that go offline and limits that change; explicit tiers stay as they are @default true */
+  watch?: boolean
   /** add the caller's stack to the errors of jobs; 'auto': not of jobs that run less than 50 µs @default 'auto' */
   callerStack?: boolean | 'auto'
   /** `{ job: input }` to be called in each new actor before it opens @default {} */
@@ -168,6 +170,7 @@ export const optionTable = {
   asyncPerActor: [1, integer(1, 256)],
   blockWhenIdle: ['auto', oneOf(true, false, 'auto')],
   spin: ['auto', oneOf(true, false, 'auto')],
+  watch: [true, oneOf(true, false)],
   callerStack: ['auto', oneOf(true, false, 'auto')],
   warmup: [{}, record],
   resourceLimits: [undefined, record],

@@ -6,6 +6,7 @@ import { KeyedJobs } from './keys.js'
 import { WITH_META } from './mailbox.js'
 import { Injector } from './queue.js'
 import type { Clock, Timer } from './clock.js'
+import type { GateTier } from './gate.js'
 import type { JobMeta } from './jobs.js'
 import type { Load } from './load.js'
 import type { Counters } from './metrics.js'
@@ -75,8 +76,7 @@ export class Placing {
     this.#idle = new IdleSet(this.#actors.length)
     this.queue = new Injector(options.ageMs)
     this.keyed = new KeyedJobs(this.#actors.slice(0, plan.tiers[0]!.slots.length))
-    this.gate = new Gate(plan.tiers.map(({ tier, threshold, slots }) => ({ tier, threshold, size: slots.length })),
-      options.closeDelayMs)
+    this.gate = new Gate(gateTiers(plan), options.closeDelayMs)
     this.#followGate()
   }
 
@@ -215,6 +215,14 @@ export class Placing {
     this.look(nowMs)
   }
 
+  /** The plan is another one, in the same slots: the gate follows it, and jobs are placed anew. */
+  replan (plan: Plan): void {
+    this.gate.replan(gateTiers(plan))
+    this.#seenActive = -1 // so that the gate looks
+    this.#followGate()
+    this.dispatch()
+  }
+
   close (): void {
     this.#gateTimer?.cancel()
     this.#slowTimer?.cancel()
@@ -238,7 +246,7 @@ export class Placing {
   }
 
   #giveKeyed (actor: Actor<Job>, nowMs: number): void {
-    if (actor.state === 'failed') {
+    if (actor.state === 'failed' || actor.state === 'vacant') {
       for (const job of this.keyed.takeAll(actor)) this.putBack(job)
       return
     }
@@ -336,6 +344,12 @@ export class Placing {
       }
     }
   }
+}
+
+/** The tiers that have slots. */
+function gateTiers ({ tiers }: Plan): GateTier[] {
+  return tiers.filter(({ slots }) => slots.length > 0)
+    .map(({ tier, threshold, slots }) => ({ tier, threshold, size: slots.length }))
 }
 
 /** What is sent beside the input where tracing is on: the span of this run as the parent of others. */

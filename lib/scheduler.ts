@@ -12,6 +12,7 @@ import { unpinned } from './pinning.js'
 import { Placing } from './placing.js'
 import { priorities } from './queue.js'
 import { record } from './recorder.js'
+import { refit } from './refit.js'
 import { cancelled, Settling } from './settling.js'
 import { takeMeasures, takeSnapshot } from './snapshot.js'
 import { Spans } from './spans.js'
@@ -28,7 +29,8 @@ import type { Trace } from './recording.js'
 import type { Measures, SchedulerState, Snapshot } from './snapshot.js'
 import type { Actor, Crew, SupervisorEvents } from './supervisor.js'
 import type { Plan } from './tiers.js'
-import type { AcceptedMessage, ActorMessage, PoolIdentity } from './trace.js'
+import type { AcceptedMessage, ActorMessage, PlanMessage, PoolIdentity } from './trace.js'
+import type { Watcher } from './watcher.js'
 
 /** What the simulator replaces: time and threads. */
 export interface Parts {
@@ -44,9 +46,12 @@ const noOptions: OffloadOptions = Object.freeze({})
 
 /** A pool at work. Made by `createScheduler`. */
 export class Scheduler {
-  readonly plan: Plan
   /** what messages of the diagnostics channels carry as `pool` */
   readonly identity: PoolIdentity
+  /** the plan at the start: its slots are all that there are */
+  readonly #layout: Plan
+  #plan: Plan
+  #watcher: Watcher | undefined
   readonly #options: CheckedOptions
   readonly #pinning: Pinning
   readonly #logLevel: number
@@ -66,7 +71,7 @@ export class Scheduler {
   readonly #spans: Spans | undefined
 
   constructor (plan: Plan, options: CheckedOptions, parts?: Parts, pinning = unpinned('nothing was said about pinning')) {
-    this.plan = plan
+    this.#layout = this.#plan = plan
     this.identity = options.identity
     this.#pinning = pinning
     this.#options = options
@@ -85,6 +90,7 @@ export class Scheduler {
       changed: (actor) => {
         const { slot, state, reason } = actor
         if (state !== 'open') this.#placing.settled(actor)
+        if (state === 'closed' && this.#plan !== this.#layout) this.#clock.soon(() => this.#openLowest())
         if (channels.actor.hasSubscribers) {
           const { id, tier } = slot
           channels.actor.publish({ pool: this.identity, slot: id, tier, state, reason } satisfies ActorMessage)
@@ -116,6 +122,35 @@ export class Scheduler {
 
   /** Where jobs go that cannot run here, if anywhere. */
   get overflow (): Overflow | undefined { return this.#options.overflow }
+
+  /** The tiers as they are now: the machine may have changed since the start. */
+  get plan (): Plan { return this.#plan }
+
+  /** Start and stop a watcher with the pool. To be called before `ready()`. */
+  follow (watcher: Watcher): void { this.#watcher = watcher }
+
+  /**
+   * Follow a plan made anew, without losing a job: slots whose cpu stays keep their actors; where it is gone the
+   * actor ends what it runs, and what it had not begun is placed elsewhere; new cpus take free slots of their tier.
+   */
+  replan (next: Plan): void {
+    const plan = this.#state === 'open' ? refit(this.#layout, this.#plan, next) : null
+    if (plan === null || isSame(plan, this.#plan)) return
+    this.#plan = plan
+    const slots = new Map(plan.tiers.flatMap((tier) => tier.slots).map((slot) => [slot.id, slot]))
+    for (const actor of this.#actors) {
+      const slot = slots.get(actor.slot.id)
+      if (slot?.cpu === actor.slot.cpu) this.#crew.occupy(actor, slot)
+      else this.#vacate(actor, plan)
+    }
+    this.#placing.replan(plan)
+    this.#openLowest()
+    if (channels.plan.hasSubscribers) {
+      const { reserved, maxActors, notes } = plan
+      const tiers = plan.tiers.map(({ tier, cpus, threshold }) => ({ tier, cpus, threshold }))
+      channels.plan.publish({ pool: this.identity, tiers, reserved, maxActors, notes } satisfies PlanMessage)
+    }
+  }
 
   /** Names of the registered jobs; empty before `ready()`. */
   get jobs (): readonly string[] { return this.#crew.names }
@@ -225,7 +260,7 @@ export class Scheduler {
   }
 
   async #start (): Promise<void> {
-    const lowest = this.plan.tiers[0]!.slots.length
+    const lowest = this.#layout.tiers[0]!.slots.length
     const opening = this.#actors.slice(0, lowest).map((actor) => this.#crew.open(actor))
     this.#clock.hold(true)
     try {
@@ -237,7 +272,7 @@ export class Scheduler {
       throw error instanceof errors.BOOT_TIMEOUT ? error : new errors.JOB_MODULE(messageOf(error))
     }
     for (const [index, name] of this.jobs.entries()) {
-      this.#kinds.set(name, new Kind(name, index, this.plan.tiers.length))
+      this.#kinds.set(name, new Kind(name, index, this.#layout.tiers.length))
     }
     if (this.#settling.pending === 0) this.#clock.hold(false)
     if (this.#state === 'new') this.#state = 'open'
@@ -248,6 +283,7 @@ export class Scheduler {
       run: (name, input, options) => this.offload(name as JobName, input as never, { ...options, spill: false })
     })
     this.#retireIdle()
+    this.#watcher?.start()
   }
 
   /** Give the job to an actor, or let it wait, or refuse it by throwing. */
@@ -339,12 +375,37 @@ export class Scheduler {
     return Math.max(1, Math.ceil(this.#waitMs() / 1000))
   }
 
+  /** Empty a slot, and fill it again where the plan has another cpu for it. */
+  #vacate (actor: Actor<Job>, plan: Plan): void {
+    if (this.#plan !== plan || this.#state === 'closed') return
+    this.#placing.takeBackAll(actor)
+    // a job whose buffers were moved cannot go elsewhere: it begins first
+    const isBound = (job: Job): boolean => job.options.transfer !== undefined && actor.mailbox!.startedAtMs(job) === 0
+    if (actor.state === 'open' && [...actor.mailbox!.jobs()].some(isBound)) {
+      this.#clock.after(20, () => this.#vacate(actor, plan))
+      return
+    }
+    this.#crew.vacate(actor)
+    const slot = plan.tiers.flatMap((tier) => tier.slots).find(({ id }) => id === actor.slot.id)
+    if (slot !== undefined) this.#crew.occupy(actor, slot)
+  }
+
+  /** The lowest tier is always open: slots that have their cpu again are opened. */
+  #openLowest (): void {
+    if (this.#state !== 'open') return
+    for (const actor of this.#actors.slice(0, this.#layout.tiers[0]!.slots.length)) {
+      if (actor.state === 'closed' && !this.#crew.isRestarting(actor)) {
+        this.#crew.open(actor).catch(() => {}) // its end is reported by gone()
+      }
+    }
+  }
+
   /** End the threads of higher tiers that have had nothing to do for long. */
   #retireIdle (): void {
     const { retireMs } = this.#options
-    if (retireMs === 0 || this.plan.tiers.length === 1) return
+    if (retireMs === 0 || this.#layout.tiers.length === 1) return
     const nowMs = this.#clock.now()
-    for (const actor of this.#actors.slice(this.plan.tiers[0]!.slots.length)) {
+    for (const actor of this.#actors.slice(this.#layout.tiers[0]!.slots.length)) {
       if (actor.state === 'open' && actor.mailbox!.depth === 0 && nowMs - actor.usedAtMs >= retireMs) {
         this.#crew.retire(actor)
       }
@@ -370,6 +431,7 @@ export class Scheduler {
     const left = [...this.#placing.queue, ...this.#placing.keyed,
       ...this.#actors.flatMap(({ mailbox }) => mailbox === undefined ? [] : [...mailbox.jobs()])]
     for (const job of left) this.#settling.abandon(job, 'closed', () => new errors.CLOSED(job.kind.name))
+    this.#watcher?.stop()
     this.#retireTimer?.cancel()
     this.#placing.close()
     this.#settling.close()
@@ -405,6 +467,10 @@ function msOption (name: string, value: number | undefined, otherwise: number): 
   if (value === undefined) return otherwise
   if (!Number.isInteger(value) || value < 0) throw new errors.OPTION(name, 'an integer of at least 0', describe(value))
   return value
+}
+
+function isSame (one: Plan, other: Plan): boolean {
+  return JSON.stringify([one.tiers, one.reserved]) === JSON.stringify([other.tiers, other.reserved])
 }
 
 function messageOf (error: unknown): string {

@@ -15,11 +15,11 @@ import type { Pinning } from './pinning.js'
 import type { Plan, Slot } from './tiers.js'
 
 /** States of an actor. */
-export type ActorState = 'closed' | 'opening' | 'open' | 'draining' | 'failed'
+export type ActorState = 'closed' | 'opening' | 'open' | 'draining' | 'failed' | 'vacant'
 
 /** A slot with its actor, if one lives, as the host sees it. */
 export interface Actor<T extends Held> {
-  readonly slot: Slot
+  slot: Slot
   state: ActorState
   mailbox: Mailbox<T> | undefined
   /** why it is closed or failed, or was restarted last */
@@ -82,7 +82,8 @@ const NO_THREAD = 'it has no thread'
 
 /** What the floors above use of a supervisor; the simulator has one without threads. */
 export type Crew<T extends Held> =
-  Pick<Supervisor<T>, 'actors' | 'names' | 'open' | 'isRestarting' | 'retire' | 'replace' | 'kill' | 'close'>
+  Pick<Supervisor<T>, 'actors' | 'names' | 'open' | 'isRestarting' | 'retire' | 'replace' | 'vacate' | 'occupy' | 'kill' |
+  'close'>
 
 /** The actors of one plan. Main thread only. */
 export class Supervisor<T extends Held> {
@@ -95,6 +96,7 @@ export class Supervisor<T extends Held> {
   readonly #deaths = new Map<Actor<T>, number[]>()
   readonly #restarting = new Set<Actor<T>>()
   readonly #replaced = new Set<Actor<T>>()
+  readonly #leaving = new Set<Actor<T>>()
   readonly #created = new Map<number, object>()
   readonly #timers = new Set<NodeJS.Timeout>()
   #names: readonly string[] | null = null
@@ -157,6 +159,7 @@ export class Supervisor<T extends Held> {
         options.bootTimeoutMs)
       const mailbox = new HostEnd<T>((message) => {
         if (message === 0 || message.type !== 'ready') return this.#events.message(actor, message)
+        if (actor.mailbox !== mailbox) return // it was ready, and killed before that was read
         clearTimeout(bootTimer)
         this.#names ??= message.names
         actor.thread = this.#pools.get(slot.tier)!.threads.find((thread) => thread.threadId === message.threadId)
@@ -223,6 +226,24 @@ export class Supervisor<T extends Held> {
     actor.mailbox!.stop()
   }
 
+  /** The slot's cpu is gone: the actor ends when what it runs has ended, and the slot is not opened again. */
+  vacate (actor: Actor<T>): void {
+    if (actor.state === 'vacant' || this.#leaving.has(actor)) return
+    if (actor.state === 'closed' || actor.state === 'failed') return this.#set(actor, 'vacant', 'its cpu is gone')
+    this.#leaving.add(actor)
+    this.#replaced.delete(actor)
+    if (actor.state === 'opening') this.kill(actor, new Error('its cpu is gone'))
+    else this.retire(actor)
+  }
+
+  /** The slot has a cpu again, maybe another one; it can be opened once the thread before has ended. */
+  occupy (actor: Actor<T>, slot: Slot): void {
+    actor.slot = slot
+    this.#leaving.delete(actor)
+    if (actor.state === 'vacant') actor.pinReason = this.#pinning.reasonFor(slot) ?? NO_THREAD
+    if (actor.state === 'vacant') this.#set(actor, 'closed', undefined)
+  }
+
   /** End an actor's thread at once. What it ran is reported by `gone`. */
   kill (actor: Actor<T>, reason: unknown): void {
     // the end is told some microtasks later: until then it must be given nothing
@@ -256,8 +277,10 @@ export class Supervisor<T extends Held> {
     actor.pinReason = this.#pinning.reasonFor(actor.slot) ?? NO_THREAD
     this.#load.leave(actor.slot.id)
     const wasStopped = reason === undefined || this.#isClosed
-    this.#set(actor, 'closed', wasStopped ? actor.reason : describe(reason))
-    if (!wasStopped) this.#restart(actor, wasOpening)
+    const isVacated = this.#leaving.delete(actor)
+    if (isVacated) this.#set(actor, 'vacant', 'its cpu is gone')
+    else this.#set(actor, 'closed', wasStopped ? actor.reason : describe(reason))
+    if (!wasStopped && !isVacated) this.#restart(actor, wasOpening)
     this.#events.gone(actor, mailbox, reason)
     mailbox.close()
     this.#load.leave(actor.slot.id)

@@ -58,6 +58,15 @@ export interface StrayMessage {
   readonly error: unknown
 }
 
+/** The machine changed, and the plan with it. */
+export interface PlanMessage {
+  readonly pool: PoolIdentity
+  readonly tiers: readonly { readonly tier: number, readonly cpus: readonly number[], readonly threshold: number }[]
+  readonly reserved: readonly number[]
+  readonly maxActors: number
+  readonly notes: readonly string[]
+}
+
 /** A job waits and travels longer than it runs: it is quicker on the main thread. Once for each job name. */
 export interface HintMessage {
   readonly pool: PoolIdentity
@@ -84,5 +93,7 @@ export const channels = {
   /** a `StrayMessage` */
   stray: channel('fastify-spillover.stray'),
   /** an `ActorMessage` */
-  actor: channel('fastify-spillover.actor')
+  actor: channel('fastify-spillover.actor'),
+  /** a `PlanMessage` */
+  plan: channel('fastify-spillover.plan')
 } as const

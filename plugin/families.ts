@@ -127,7 +127,7 @@ function makeFamilies (pools: ReadonlyMap<string, Measured>): Family[] {
   ]
 }
 
-const states = ['closed', 'opening', 'open', 'draining', 'failed'] as const
+const states = ['closed', 'opening', 'open', 'draining', 'failed', 'vacant'] as const
 
 function histogramSamples (name: string, labels: Labels, times: Measures['times'][number]['times']['run']): Sample[] {
   const counts = times.cumulative(EDGES_S.map((edge) => edge * 1000))

@@ -29,7 +29,7 @@ const plugin: FastifyPluginAsync<spillover.Options> = async (fastify, options) =
   })
   const pool: spillover.Pool = {
     identity: scheduler.identity,
-    plan: scheduler.plan,
+    get plan () { return scheduler.plan },
     offload: (name, input, callOptions) => scheduler.offload(name, input, callOptions),
     ready: () => scheduler.ready(),
     drain: () => scheduler.drain(),

@@ -22,7 +22,7 @@ const floors = [
   ['plan/deal'],
   ['plan/cut'],
   ['tiers'],
-  ['schema', 'pinning', 'record', 'recording'],
+  ['schema', 'pinning', 'record', 'recording', 'refit', 'watcher'],
   ['options', 'gate', 'mailbox', 'recorder'],
   ['actor', 'supervisor'],
   ['pending'],
@@ -152,9 +152,9 @@ t.test('Atomics: load, mailbox and ring only', async (t) => {
   t.same(usersOf([...lib, ...plugin], ({ code }) => /\bAtomics\b/.test(code)), ['load', 'mailbox', 'ring'])
 })
 
-t.test('files of /sys and /proc: named in topology, record and machine/ only, and read from the disk in machine/files only', async (t) => {
+t.test('files of /sys and /proc: named in topology, record, watcher and machine/, read in machine/files only', async (t) => {
   const users = usersOf([...lib, ...plugin], ({ code }) => /['"`/](sys|proc)\//.test(code))
-  t.same(users.filter((name) => !name.startsWith('machine/')), ['record', 'topology'])
+  t.same(users.filter((name) => !name.startsWith('machine/')), ['record', 'topology', 'watcher'])
   t.same(usersOf(lib, (source) => source.name.startsWith('machine/') && importsFrom('node:fs')(source)), ['machine/files'])
 })
 

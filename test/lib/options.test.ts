@@ -46,6 +46,7 @@ const wrong = {
   asyncPerActor: [0, 257, 1.5],
   blockWhenIdle: ['never', 1],
   spin: ['always', 0],
+  watch: [1, 'true', 'auto', null],
   callerStack: ['always', 1],
   warmup: [[], 'job', 1],
   resourceLimits: [[], 512],

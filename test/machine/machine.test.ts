@@ -73,7 +73,7 @@ function judgeThreads (t: Test, { tiers }: Expected, report: Record<string, any>
   t.equal(report.results.length, report.steps.length - 1, `${report.results.length} held jobs gave a result`)
   t.equal(new Set(report.results.map(({ tid }: any) => tid)).size, report.results.length, 'each on a thread of its own')
   const tierOf = (index: number) => tiers.findIndex((_, nth) => index < tiers.slice(0, nth + 1).flat().length)
-  if (!report.pinning.isPinned) {
+  if (!report.pinning.isOn) {
     const what = `threads may run anywhere, because they are not pinned: ${report.pinning.reason}`
     if (canPin && (isCi || hasAddon)) t.fail(what)
     else t.pass('masks of the threads', { skip: what })

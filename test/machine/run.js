@@ -23,7 +23,7 @@ if (args.includes('--help')) {
 } else {
   const root = path.resolve(__dirname, '../..')
   const tap = path.join(root, 'node_modules/tap/dist/esm/run.mjs')
-  const options = ['run', '--timeout=900', '--disable-coverage', '--jobs=1', ...args.map((arg) => `--test-arg=${arg}`)]
+  const options = ['run', '--timeout=1800', '--disable-coverage', '--jobs=1', ...args.map((arg) => `--test-arg=${arg}`)]
   const { status } = spawnSync(process.execPath, [tap, ...options, 'test/machine/machine.test.ts'], { cwd: root, stdio: 'inherit' })
   process.exitCode = status ?? 1
 }
