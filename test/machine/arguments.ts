@@ -9,7 +9,11 @@ const usual: readonly Shape[] = [
     smp: '32,sockets=1,dies=2,cores=8,threads=2'
   },
   { name: '2 sockets of 2 dies of 4 cores of 2 threads, 2 NUMA nodes', smp: '32,sockets=2,dies=2,cores=4,threads=2', numa: '2' },
-  { name: '1 socket of 8 cores without SMT', smp: '8,sockets=1,dies=1,cores=8,threads=1' },
+  {
+    name: '1 socket of 8 cores without SMT, of which 2 go offline under load and come back',
+    smp: '8,sockets=1,dies=1,cores=8,threads=1',
+    hotplug: '2-3'
+  },
   { name: '16 cpus of 2 dies, of which a container may use 6', smp: '16,sockets=1,dies=2,cores=4,threads=2', cpuset: '4-9' }
 ]
 

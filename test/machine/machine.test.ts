@@ -64,7 +64,7 @@ function judgeSteps (t: Test, { tiers, thresholds }: Expected, { steps, plan }: 
   for (const [index, threshold] of thresholds.entries()) {
     if (index === 0 || threshold >= steps.length - 1) continue
     const opened = steps.findIndex(({ openTier }: any) => openTier >= names[index])
-    t.equal(opened, threshold + 1, `tier ${names[index]} opened at the ${threshold + 1}th active actor`)
+    t.equal(opened, threshold + 1, `tier ${names[index]} opened at active actor number ${threshold + 1}`)
   }
 }
 
@@ -102,11 +102,13 @@ function judgeIdle (t: Test, { tiers }: Expected, { idle: [before, after], resul
   }
 }
 
-function judgeHotplug (t: Test, shape: Shape, all: number[], { seen, sent, fulfilled }: Record<string, any>): void {
+function judgeHotplug (t: Test, shape: Shape, all: number[], report: Record<string, any>): void {
+  const { seen, sent, fulfilled, batches } = report
+  t.comment(`batches of 20 jobs took ${batches.join(' ')} ms`)
   const gone = parseList(shape.hotplug!)
   const cpusOf = (plan: any) => plan.tiers.flatMap(({ cpus }: any) => cpus)
   t.same(cpusOf(seen[0]), cpusOf(seen[0]).filter((cpu: number) => !gone.includes(cpu)), `without cpu ${shape.hotplug}`)
   t.same(cpusOf(seen[1]).sort(), [...all].sort(), 'and with it again')
-  t.ok(sent > 0, `${sent} jobs were sent meanwhile`)
+  t.ok(sent >= 200, `${sent} jobs were sent meanwhile and after`)
   t.equal(fulfilled, sent, 'and all of them were fulfilled')
 }

@@ -110,10 +110,13 @@ const hotplug = async () => {
   let sent = 0
   let fulfilled = 0
   const loaded = new AbortController()
+  const batches = []
   const load = (async () => {
-    while (!loaded.signal.aborted) {
+    while (!loaded.signal.aborted || sent < 200) {
+      const startedMs = Date.now()
       sent += 20
       fulfilled += (await post('/burn/20')).fulfilled
+      batches.push(Date.now() - startedMs)
     }
   })()
   const cpus = (plan) => plan.tiers.flatMap((tier) => tier.cpus)
@@ -130,7 +133,7 @@ const hotplug = async () => {
   }, 60_000))
   loaded.abort()
   await load
-  return { seen, sent, fulfilled }
+  return { seen, sent, fulfilled, batches }
 }
 
 main().catch((error) => {

@@ -5,7 +5,8 @@ const fastify = require('fastify')
 const spillover = require('../../../dist/plugin/index.js')
 
 const main = async () => {
-  const app = fastify()
+  // Ten seconds for a plugin are too few under emulation.
+  const app = fastify({ pluginTimeout: 0 })
   await app.register(spillover, {
     jobs: path.join(__dirname, 'jobs.cjs'),
     health: '/health/tiers',
