@@ -21,6 +21,8 @@ const SECOND_MS = 1
 const WINDOW_JOBS = 256
 /** An actor that has settled nothing for so long gets no more jobs, and loses those it has not claimed, ms. */
 const SLOW_MS = 1
+/** Rounds of giving in one dispatch: each tier opens once, and with `closeDelayMs: 0` a gate could flap for ever. */
+const PASSES = 4
 
 /** What placing is told to do; the rest is fixed above. */
 export interface PlacingOptions {
@@ -162,9 +164,10 @@ export class Placing {
 
   /** To be called when jobs may have left an actor's mailbox, and when the actor changed its state. */
   settled (actor: Actor<Job>): void {
-    if (actor.state !== 'open') return this.#idle.remove(actor.slot.id)
-    if (actor.mailbox!.depth > 0) return
-    this.#idle.add(actor.slot.id)
+    const isEmpty = (actor.mailbox?.depth ?? 0) === 0
+    if (actor.state !== 'open') this.#idle.remove(actor.slot.id)
+    else if (isEmpty) this.#idle.add(actor.slot.id)
+    if (!isEmpty) return
     actor.workMs = 0
     if (this.#options.metric === 'demand') this.#load.leave(actor.slot.id)
   }
@@ -177,13 +180,15 @@ export class Placing {
     this.#seenActive = active
     if (backlog !== this.#seenBacklog) this.#load.backlog = this.#seenBacklog = backlog
     if (this.#plan.tiers.length === 1) return
-    if (this.gate.update(active, backlog, nowMs)) {
+    const hasChanged = this.gate.update(active, backlog, nowMs)
+    if (hasChanged) {
       const { openTier } = this.gate
       if (channels.gate.hasSubscribers) {
         channels.gate.publish({ pool: this.#options.identity, openTier, active, backlog } satisfies GateMessage)
       }
     }
-    if (this.#load.openTier !== this.gate.openTier) this.#followGate()
+    // the word may be ahead of the gate, for jobs that cannot be moved
+    if (hasChanged || this.#load.openTier !== this.gate.openTier) this.#followGate()
     this.#openActorsAhead(active, backlog)
     const { closesAtMs } = this.gate
     if (closesAtMs !== Infinity && this.#gateTimer === undefined) {
@@ -198,21 +203,28 @@ export class Placing {
   dispatch (): void {
     const nowMs = this.#clock.now()
     this.#revokeFromSlow(nowMs)
-    if (this.keyed.length > 0) for (const actor of this.keyed.actors()) this.#giveKeyed(actor, nowMs)
-    let given = 0
-    for (;;) {
-      const job = this.queue.peek()
-      const actor = job === undefined ? undefined : this.#pick(job, nowMs)
-      if (actor === undefined) break
-      this.queue.shift()
-      if (!this.give(job!, actor, nowMs)) break
-      given++
-      // the gate sees each actor that became active: the next job may go to a tier that opened
-      this.look(nowMs)
+    if (this.keyed.length > 0) {
+      for (const actor of this.keyed.actors()) this.#rehome(actor)
+      for (const actor of this.keyed.actors()) this.#giveKeyed(actor, nowMs)
     }
-    if (this.queue.length === 0) this.#rebalance(nowMs)
-    else if (given === 0) this.#armSlowTimer()
-    this.look(nowMs)
+    let given = 0
+    let passes = 0
+    do {
+      for (;;) {
+        const job = this.queue.peek()
+        const actor = job === undefined ? undefined : this.#pick(job, nowMs)
+        if (actor === undefined) break
+        this.queue.shift()
+        if (!this.give(job!, actor, nowMs)) break
+        given++
+        // the gate sees each actor that became active: the next job may go to a tier that opened
+        this.look(nowMs)
+      }
+      if (this.queue.length === 0) this.#rebalance(nowMs)
+      else if (given === 0) this.#armSlowTimer()
+      this.look(nowMs)
+      // a tier that opens for the backlog may have actors that idle already
+    } while (this.queue.length > 0 && this.#idle.first(this.#openSlots) >= 0 && ++passes < PASSES)
   }
 
   /** The plan is another one, in the same slots: the gate follows it, and jobs are placed anew. */
@@ -245,11 +257,13 @@ export class Placing {
     return best
   }
 
+  /** The keys of an actor that has failed, or whose slot is empty, have a new home. */
+  #rehome (actor: Actor<Job>): void {
+    if (actor.state !== 'failed' && actor.state !== 'vacant') return
+    for (const job of this.keyed.takeAll(actor)) this.putBack(job)
+  }
+
   #giveKeyed (actor: Actor<Job>, nowMs: number): void {
-    if (actor.state === 'failed' || actor.state === 'vacant') {
-      for (const job of this.keyed.takeAll(actor)) this.putBack(job)
-      return
-    }
     for (;;) {
       const job = this.keyed.peek(actor)
       if (job === undefined || actor.state !== 'open') return
@@ -322,6 +336,8 @@ export class Placing {
         this.#armSlowTimer()
       }
     }
+    // what was taken back waits; the gate looks at it the next time
+    this.#load.backlog = this.queue.length
   }
 
   /** Start threads of open tiers that have none: one for each waiting job, one ahead where the next tier is near. */

@@ -415,6 +415,7 @@ export class Scheduler {
 
   async #close (): Promise<void> {
     const wasReady = this.#ready
+    // at once: nothing is accepted after the call
     if (this.#state === 'new') this.#state = 'closed'
     else if (this.#state === 'open') this.#state = 'draining'
     await wasReady?.catch(() => {}) // ready() has told its caller

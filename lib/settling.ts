@@ -38,6 +38,8 @@ export class Settling {
   readonly #signals = new WeakMap<AbortSignal, { readonly jobs: Set<Job>, readonly listener: () => void }>()
   readonly #tierIndex = new Map<number, number>()
   readonly #onEmpty: (() => void)[] = []
+  /** mailboxes that take no more until the job of this id has ended */
+  readonly #halted = new Map<Mailbox<Job>, number>()
   /** moving mean over all jobs, ms */
   meanMs = 1
   /** jobs accepted and not yet settled */
@@ -141,7 +143,7 @@ export class Settling {
 
   /** A job waited longer than it may; one that has started goes on. */
   expire (job: Job, queueTimeoutMs: number): void {
-    if (!this.#withdraw(job)) return
+    if (job.deaths > 0 || !this.#withdraw(job)) return
     this.fail(job, 'expired', new errors.QUEUE_TIMEOUT(job.kind.name, queueTimeoutMs))
     this.#placing.dispatch()
   }
@@ -191,6 +193,7 @@ export class Settling {
     const unclaimed = mailbox.takeBackMany(Infinity, true)
     const claimed = [...mailbox.jobs()]
     mailbox.clear()
+    this.#halted.delete(mailbox)
     actor.workMs = 0
     this.#placing.settled(actor)
     if (reason !== undefined) this.#counters.restarts++
@@ -249,7 +252,13 @@ export class Settling {
 
   #read (actor: Actor<Job>): boolean {
     this.#nowMs = this.#clock.now()
-    if (actor.mailbox!.drain(this.#onReply) === 0) return false
+    const mailbox = actor.mailbox!
+    if (mailbox.drain(this.#onReply) === 0) return false
+    const id = this.#halted.get(mailbox)
+    if (id !== undefined && mailbox.jobOf(id) === undefined) {
+      this.#halted.delete(mailbox)
+      mailbox.unhalt()
+    }
     this.#placing.settled(actor)
     return true
   }
@@ -352,24 +361,24 @@ export class Settling {
   }
 
   /** Kill an actor whose cancelled job still runs; nobody else on it may be hurt. */
-  #killIfStuck (actor: Actor<Job>, mailbox: Mailbox<Job>, id: number, reason: Error, isHalted = false): void {
+  #killIfStuck (actor: Actor<Job>, mailbox: Mailbox<Job>, id: number, reason: Error): void {
     if (actor.mailbox !== mailbox) return
     this.#read(actor)
-    if (!isHalted && mailbox.jobOf(id) === undefined) return
+    if (mailbox.jobOf(id) === undefined) return this.#placing.dispatch() // what was read made room
     // nothing is claimed between the look and the kill: what is in the mailbox after this has begun
     mailbox.halt()
+    this.#halted.set(mailbox, id)
     for (const job of mailbox.takeBackMany(Infinity, true)) {
       this.#placing.untie(job, actor)
       this.#placing.putBack(job)
     }
     this.#read(actor)
-    if (mailbox.jobOf(id) === undefined) {
-      mailbox.unhalt()
-    } else if ([...mailbox.jobs()].some((job) => !job.isSettled)) {
+    const hasEnded = mailbox.jobOf(id) === undefined // then the halt has too
+    if (!hasEnded && [...mailbox.jobs()].some((job) => !job.isSettled)) {
       // it shares its thread with async jobs of others: it takes no more, and is looked at again
       const laterMs = Math.max(10, this.#options.graceMs)
-      this.#clock.after(laterMs, () => this.#killIfStuck(actor, mailbox, id, reason, true))
-    } else {
+      this.#clock.after(laterMs, () => this.#killIfStuck(actor, mailbox, id, reason))
+    } else if (!hasEnded) {
       this.#counters.kills++
       this.#crew.kill(actor, reason)
     }
