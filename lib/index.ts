@@ -12,6 +12,7 @@ import { errors } from './errors.js'
 import { Scheduler } from './scheduler.js'
 import { Spill } from './remote/spill.js'
 import { watchMachine } from './watcher.js'
+import { defaultCosts, simulate } from './simulator.js'
 import type { Options } from './options.js'
 import type { Plan, PlanOptions } from './tiers.js'
 import type { Topology } from './topology.js'
@@ -68,6 +69,7 @@ export { memoryTier, MemoryBroker } from './remote/memory.js'
 export { optionTable } from './options.js'
 export { channels } from './trace.js'
 export {
+  defaultCosts, simulate,
   makePlan, strategies, describePlan, describeTopology, detectTopology, formatCpuList, readTopology, recordMachine,
   errors, Scheduler, Spill
 }
@@ -80,6 +82,7 @@ export type {
   SlotSource, TakenJob
 } from './remote/contract.js'
 export type { DurableOptions, DurableTicket, RemoteJobOptions, RemoteOptions } from './remote/spill.js'
+export type { Arrival, Costs, Sample, SimulatedKind, SimulateOptions, Simulation } from './simulator.js'
 export type { OffloadOptions } from './pending.js'
 export type { ActorSnapshot, Hint, Measures, PinningSnapshot, Snapshot, TierSnapshot } from './snapshot.js'
 export type { Plan, PlanOptions, Slot, Strategy, TierPlan, ExplicitTier } from './tiers.js'

@@ -273,8 +273,8 @@ export class HostEnd<T extends Held> {
   }
 }
 
-/** The host's end as the floors above see it. */
-export type Mailbox<T extends Held> = Pick<HostEnd<T>, keyof HostEnd<T>>
+/** The host's end as the floors above see it; the simulator has one without shared memory. */
+export type Mailbox<T extends Held> = Pick<HostEnd<T>, Exclude<keyof HostEnd<T>, 'ports' | 'buffer'>>
 
 /** Node passes a detached buffer on as an empty one. */
 function checkTransfer (transfer: unknown): void {

@@ -7,8 +7,8 @@ const root = path.resolve(__dirname, '..')
 
 /** The floors, lowest first: a file imports only from floors below its own, types too. */
 const floors = [
-  ['errors', 'load', 'trace', 'jobs', 'ring', 'clock', 'metrics', 'queue', 'idle', 'cpuload', 'machine/cpulist'],
-  ['machine/files', 'machine/allowed', 'log', 'spans', 'deadlines', 'uncloneable', 'affinity'],
+  ['errors', 'load', 'trace', 'jobs', 'ring', 'clock', 'metrics', 'queue', 'idle', 'cpuload', 'machine/cpulist', 'simulator/random'],
+  ['machine/files', 'machine/allowed', 'log', 'spans', 'deadlines', 'simulator/clock', 'uncloneable', 'affinity'],
   ['machine/arch', 'machine/mounts', 'machine/nodes', 'carry', 'claims'],
   ['machine/cgroup', 'machine/cpus'],
   ['machine/kinds'],
@@ -24,12 +24,13 @@ const floors = [
   ['tiers'],
   ['schema', 'pinning', 'record', 'recording', 'refit', 'watcher'],
   ['options', 'gate', 'mailbox', 'recorder'],
-  ['actor', 'supervisor'],
-  ['pending'],
+  ['actor', 'supervisor', 'simulator/mailbox'],
+  ['pending', 'simulator/crew'],
   ['keys'],
   ['placing'],
   ['settling', 'snapshot'],
   ['scheduler'],
+  ['simulator'],
   ['index'],
   ['cli/archive', 'cli/paint', 'cli/worker'],
   ['cli/plan'],

@@ -1,0 +1,331 @@
+// A mailbox with its actor under virtual time: the steps of mailbox.ts and actor.ts that the other side can see.
+import { ERROR, OK, UNSENDABLE, WITH_META } from '../mailbox.js'
+import type { Load } from '../load.js'
+import type { Held, Mailbox, OnReply } from '../mailbox.js'
+import type { VirtualClock } from './clock.js'
+
+/** What a simulated job does; it is the job's input. */
+export interface SimulatedJob {
+  readonly runMs: number
+  /** `never`: it runs until it is told to end, or killed; `exit`: its thread dies after `runMs` @default 'ok' */
+  readonly ends?: 'ok' | 'error' | 'unsendable' | 'never' | 'exit'
+  readonly isAsync?: boolean
+  /** ends when its context says that it is cancelled */
+  readonly obeys?: boolean
+  /** structured clone refuses it as an input */
+  readonly isUncloneable?: boolean
+}
+
+/** What everything takes, ms, and who looks on. */
+export interface World {
+  readonly clock: VirtualClock
+  readonly jobs: readonly string[]
+  /** jobs that a mailbox has room for */
+  readonly places: number
+  /** from the opening of a slot until its actor is ready */
+  bootMs (): number
+  /** does this one die while it opens? */
+  bootDies (): boolean
+  /** between two steps of an actor */
+  stepMs (): number
+  /** from a wake-up until the actor looks */
+  wakeMs (): number
+  /** from the bell until the host reads it */
+  bellMs (): number
+  /** from the end of a thread, or the order to end it, until it is known to have ended */
+  endMs (): number
+  readonly watch?: Watch
+}
+
+/** Told of each step of a job. */
+export interface Watch {
+  given (job: Held, slot: number, isGiven: boolean): void
+  claimed (job: Held, slot: number): void
+  started (job: Held, slot: number): void
+  replied (job: Held, slot: number): void
+}
+
+const QUEUED = 0
+const TAKEN = 1
+const REVOKED = 2
+
+interface Entry<T> {
+  readonly id: number
+  readonly job: T
+  readonly does: SimulatedJob
+  state: number
+  startedAtMs: number
+  isCancelled: boolean
+  doneAtMs: number | undefined
+  isDone: boolean
+}
+
+interface Reply<T> { readonly entry: Entry<T>, readonly status: number }
+
+/** What the actor is told of its slot and options. */
+export interface Post {
+  readonly slot: number
+  readonly tier: number
+  readonly metric: 'demand' | 'running'
+  readonly asyncPerActor: number
+}
+
+/** Results of shorter runs are rung for when the actor has nothing more to take; as in actor.ts, ms. */
+const RING_MS = 0.05
+
+/** Both ends of one mailbox and the actor between them, for one life of the actor. */
+export class SimulatedMailbox<T extends Held> implements Mailbox<T> {
+  readonly #world: World
+  readonly #post: Post
+  readonly #load: Load
+  readonly #onBell: () => void
+  readonly #onEnd: (reason: unknown) => void
+  /** by id, in the order given */
+  readonly #held = new Map<number, Entry<T>>()
+  #requests: Entry<T>[] = []
+  #replies: Reply<T>[] = []
+  #nextId = 1
+  #isArmed = false
+  #isHalted = false
+  #isStopped = false
+  #isClosed = false
+  // the actor's own
+  #isAsleep = false
+  #isBusy = true
+  #isScheduled = false
+  #isUnrung = false
+  #hasEnded = false
+  #pending = 0
+
+  constructor (world: World, post: Post, load: Load, onBell: () => void, onEnd: (reason: unknown) => void) {
+    this.#world = world
+    this.#post = post
+    this.#load = load
+    this.#onBell = onBell
+    this.#onEnd = onEnd
+  }
+
+  get depth (): number { return this.#held.size }
+  get hasReply (): boolean { return this.#replies.length > 0 }
+  /** Jobs that have not been replied to. */
+  get unfinished (): number {
+    let count = 0
+    for (const entry of this.#held.values()) if (!entry.isDone) count++
+    return count
+  }
+
+  get hasEnded (): boolean { return this.#hasEnded }
+  isClaimed (job: T): boolean { return this.#held.get(job.id)?.state === TAKEN }
+
+  give (job: T, meta: number, value: unknown, _transfer: readonly unknown[] | undefined): boolean {
+    const does = ((meta & WITH_META) === 0 ? value : (value as { input: unknown }).input) as SimulatedJob
+    if (does.isUncloneable === true) throw new TypeError('could not be cloned')
+    const isGiven = this.#held.size < this.#world.places
+    this.#world.watch?.given(job, this.#post.slot, isGiven)
+    if (!isGiven) return false
+    const id = this.#nextId++
+    const entry = {
+      id, job, does, state: QUEUED, startedAtMs: 0, isCancelled: false, isDone: false, doneAtMs: undefined
+    }
+    job.id = job.position = id
+    this.#held.set(id, entry)
+    this.#requests.push(entry)
+    this.wake()
+    return true
+  }
+
+  wake (): void {
+    if (!this.#isAsleep) return
+    this.#isAsleep = false
+    this.#schedule(this.#world.wakeMs())
+  }
+
+  takeBack (job: T): boolean {
+    const entry = this.#held.get(job.id)
+    if (entry?.job !== job || !this.swap(entry, QUEUED, REVOKED)) return false
+    this.#release(entry)
+    return true
+  }
+
+  takeBackMany (limit: number, all = false): T[] {
+    const taken: T[] = []
+    for (const { job } of [...this.#held.values()].reverse()) {
+      if (taken.length >= limit) break
+      if (!all && !job.isMovable) continue
+      if (!this.takeBack(job)) break
+      taken.push(job)
+    }
+    return taken.reverse()
+  }
+
+  * jobs (): Generator<T> {
+    for (const { job } of this.#held.values()) yield job
+  }
+
+  clear (): void {
+    for (const entry of this.#held.values()) this.#release(entry)
+  }
+
+  startedAtMs (job: T): number {
+    const entry = this.#held.get(job.id)
+    return entry?.job === job ? entry.startedAtMs : 0
+  }
+
+  cancel (job: T): void {
+    const entry = this.#held.get(job.id)
+    if (entry?.job !== job) return
+    entry.isCancelled = true
+    if (entry.startedAtMs === 0 || entry.does.obeys !== true) return
+    this.#in(this.#world.stepMs(), () => this.#reply(entry, ERROR))
+  }
+
+  jobOf (id: number): T | undefined { return this.#held.get(id)?.job }
+
+  drain (onReply: OnReply<T>): number {
+    let count = 0
+    for (let reply = this.#replies.shift(); reply !== undefined; reply = this.#replies.shift()) {
+      count++
+      const { entry, status } = reply
+      if (this.#held.get(entry.id) !== entry) continue
+      this.#release(entry)
+      const value = status === ERROR ? { value: 'failed' } : undefined
+      onReply(entry.job, status, value, entry.startedAtMs, this.#runMs(entry))
+    }
+    return count
+  }
+
+  /** Log records are not simulated. */
+  readMessages (): void {}
+  arm (): void { this.#isArmed = true }
+  halt (): void { this.#isHalted = true }
+
+  unhalt (): void {
+    this.#isHalted = false
+    this.wake()
+  }
+
+  stop (): void {
+    this.#isStopped = true
+    this.wake()
+  }
+
+  close (): void { this.#isClosed = true }
+
+  /** The actor is ready: let it look for work. */
+  begin (): void {
+    this.#isBusy = false
+    this.#schedule(this.#world.stepMs())
+  }
+
+  /** The thread ends now, whatever it does; that is known a little later. */
+  end (reason: unknown): void {
+    if (this.#hasEnded) return
+    this.#hasEnded = true
+    this.#world.clock.host(this.#world.endMs(), () => this.#onEnd(reason))
+  }
+
+  /** The one word that host and actor both swap; what is not as expected was swapped by the other. */
+  swap (entry: { state: number }, from: number, to: number): boolean {
+    if (entry.state !== from) return false
+    entry.state = to
+    return true
+  }
+
+  #release (entry: Entry<T>): void {
+    this.#held.delete(entry.id)
+    entry.job.id = 0
+  }
+
+  #runMs (entry: Entry<T>): number {
+    return entry.doneAtMs === undefined ? entry.does.runMs : entry.doneAtMs - entry.startedAtMs
+  }
+
+  /** A step of the actor; there is none after its end. */
+  #in (ms: number, step: () => void): void {
+    this.#world.clock.actor(ms, () => { if (!this.#hasEnded) step() })
+  }
+
+  #schedule (ms: number): void {
+    if (this.#isScheduled) return
+    this.#isScheduled = true
+    this.#in(ms, () => this.#pump())
+  }
+
+  get #mayTake (): boolean {
+    return this.#post.tier <= this.#load.openTier && !this.#isHalted && this.#pending < this.#post.asyncPerActor
+  }
+
+  #pump (): void {
+    this.#isScheduled = false
+    if (this.#isBusy) return // the job that runs pumps again
+    if (this.#isStopped) return this.#stop()
+    if (this.#mayTake) {
+      let entry = this.#requests.shift()
+      while (entry !== undefined && !this.swap(entry, QUEUED, TAKEN)) entry = this.#requests.shift()
+      if (entry !== undefined) return this.#claim(entry)
+    }
+    this.#ring()
+    if (this.#pending >= this.#post.asyncPerActor) return // a settled job pumps again
+    if (this.#pending === 0 && this.#load.backlog === 0) this.#load.leave(this.#post.slot)
+    this.#isAsleep = true
+  }
+
+  /** Claiming and starting are two steps: the host may look between them. */
+  #claim (entry: Entry<T>): void {
+    this.#isBusy = true
+    this.#world.watch?.claimed(entry.job, this.#post.slot)
+    this.#in(this.#world.stepMs(), () => this.#start(entry))
+  }
+
+  #start (entry: Entry<T>): void {
+    const { runMs, ends, isAsync, obeys } = entry.does
+    this.#load.enter(this.#post.slot)
+    entry.startedAtMs = this.#world.clock.now()
+    this.#world.watch?.started(entry.job, this.#post.slot)
+    if (isAsync === true) {
+      this.#pending++
+      this.#isBusy = false
+      this.#schedule(this.#world.stepMs())
+    }
+    if (entry.isCancelled && obeys === true) this.#reply(entry, ERROR)
+    else if (ends === 'exit') this.#in(runMs, () => this.end(new Error('exited')))
+    else if (ends !== 'never') {
+      const status = ends === 'error' ? ERROR : ends === 'unsendable' ? UNSENDABLE : OK
+      this.#in(runMs, () => this.#reply(entry, status))
+    }
+  }
+
+  #reply (entry: Entry<T>, status: number): void {
+    if (entry.isDone) return
+    entry.isDone = true
+    entry.doneAtMs = this.#world.clock.now()
+    this.#replies.push({ entry, status })
+    this.#world.watch?.replied(entry.job, this.#post.slot)
+    this.#isUnrung = true
+    if (entry.does.isAsync === true) {
+      this.#pending--
+      this.#ring()
+    } else {
+      this.#isBusy = false
+    }
+    if (this.#post.metric === 'running' && this.#pending === 0 && !this.#isBusy) this.#load.leave(this.#post.slot)
+    if (this.#runMs(entry) > RING_MS) this.#ring()
+    this.#isAsleep = false
+    this.#schedule(this.#world.stepMs())
+  }
+
+  #ring (): void {
+    if (!this.#isUnrung) return
+    this.#isUnrung = false
+    if (!this.#isArmed) return
+    this.#isArmed = false
+    this.#world.clock.host(this.#world.bellMs(), () => { if (!this.#isClosed) this.#onBell() })
+  }
+
+  #stop (): void {
+    this.#ring()
+    if (this.#pending > 0) return // the last of them pumps again
+    this.#load.leave(this.#post.slot)
+    this.end(undefined)
+  }
+}

@@ -1,0 +1,60 @@
+'use strict'
+// Runs seeds of the simulation: `npm run simulate:check -- [--seed N] [--from N] [--count N]`. The last line says what
+// was run; a seed that fails is named with what it broke, and can be run again by --seed.
+const { fork } = require('node:child_process')
+const { parseArgs } = require('node:util')
+
+const { values } = parseArgs({
+  options: {
+    seed: { type: 'string', default: process.env.SEED },
+    from: { type: 'string', default: '1' },
+    count: { type: 'string', default: '100000' },
+    child: { type: 'boolean', default: false }
+  }
+})
+const CHILDREN = 2
+/** Failures after which a process stops. */
+const MOST = 10
+
+async function run (from, count, stride) {
+  Error.stackTraceLimit = values.seed === undefined ? 0 : 20
+  const { runSeed } = require('./world.js')
+  const sum = { seeds: 0, steps: 0, offered: 0, accepted: 0, deaths: 0, failed: [] }
+  for (let seed = from; seed < from + count && sum.failed.length < MOST; seed += stride) {
+    try {
+      for (const [key, value] of Object.entries(await runSeed(seed))) sum[key] += value
+    } catch (error) {
+      sum.failed.push([seed, error.message])
+    }
+    sum.seeds++
+  }
+  return sum
+}
+
+function runChild (from, count) {
+  return new Promise((resolve, reject) => {
+    const child = fork(__filename, ['--child', '--from', String(from), '--count', String(count)])
+    child.once('message', resolve)
+    child.once('exit', (code) => reject(new Error(`a child ended with ${code}`)))
+  })
+}
+
+async function main () {
+  const from = Number(values.seed ?? values.from)
+  const count = values.seed === undefined ? Number(values.count) : 1
+  if (values.child) return process.send(await run(from, count, CHILDREN), () => process.disconnect())
+  const beganAtMs = performance.now()
+  const sums = count === 1
+    ? [await run(from, 1, 1)]
+    : await Promise.all(Array.from({ length: CHILDREN }, (_, index) => runChild(from + index, count - index)))
+  const total = (key) => sums.reduce((sum, one) => sum + one[key], 0)
+  const failed = sums.flatMap((one) => one.failed).sort(([one], [other]) => one - other)
+  for (const [seed, text] of failed) console.log(`FAILED ${text}\n  again: npm run simulate:check -- --seed ${seed}`)
+  const seconds = ((performance.now() - beganAtMs) / 1000).toFixed(1)
+  console.log(`${total('offered')} jobs offered, ${total('accepted')} accepted, ${total('deaths')} kills, ` +
+    `${total('steps')} steps in ${seconds} s`)
+  console.log(`Simulation: ${failed.length} failed, ${total('seeds') - failed.length} passed, ${total('seeds')} total`)
+  process.exitCode = failed.length > 0 ? 1 : 0
+}
+
+main()
