@@ -337,7 +337,9 @@ export class Placing {
       }
     }
     // what was taken back waits; the gate looks at it the next time
+    if (this.queue.length === this.#seenBacklog) return
     this.#load.backlog = this.queue.length
+    this.#seenBacklog = -1
   }
 
   /** Start threads of open tiers that have none: one for each waiting job, one ahead where the next tier is near. */
