@@ -298,8 +298,9 @@ export class Scheduler {
       placing.enqueue(job)
       placing.dispatch()
     } else {
-      placing.give(job, actor, nowMs)
-      placing.look(nowMs)
+      // without room it was put back, and a tier that opens now may have an idle actor for it
+      if (placing.give(job, actor, nowMs)) placing.look(nowMs)
+      else placing.dispatch()
     }
     if (channels.accepted.hasSubscribers) {
       channels.accepted.publish({

@@ -157,7 +157,7 @@ t.test('an exit hurts the job that ran and nobody else; an idempotent one runs a
 })
 
 t.test('a job that waits is cancelled without a restart; one that runs is told, then its thread is killed', async (t) => {
-  const scheduler = await start(t, { graceMs: 300 })
+  const scheduler = await start(t, { graceMs: 1000 })
   const words = sharedWords(1)
   const first = new AbortController()
   const second = new AbortController()

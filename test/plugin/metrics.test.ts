@@ -48,7 +48,7 @@ t.test('after 3 jobs, 1 that threw and 1 that killed its actor each number is th
   has('fastify_spillover_job_wait_seconds_bucket{le="+Inf",pool="default",job="echo",tier="1"} 3')
   has('fastify_spillover_tier_open{pool="default",tier="1"} 1')
   const states = lines.filter((line) => line.startsWith('fastify_spillover_actors{pool="default",tier="2"'))
-  t.equal(states.length, 5, 'one line a state')
+  t.equal(states.length, 6, 'one line a state')
   t.equal(states.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0), 2, 'two actors')
   has('fastify_spillover_backlog_jobs{pool="default"} 0')
   const buckets = lines.filter((line) => line.startsWith('fastify_spillover_job_run_seconds_bucket') && line.includes('"echo"'))

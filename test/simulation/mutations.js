@@ -1,7 +1,6 @@
 'use strict'
 // Broken copies of the rules: each must be found out by the simulation, so that it is known to be able to fail.
 const { SimulatedMailbox } = require('../../dist/lib/simulator/mailbox.js')
-const { IdleSet } = require('../../dist/lib/idle.js')
 const { KeyedJobs } = require('../../dist/lib/keys.js')
 const { Load } = require('../../dist/lib/load.js')
 const { Placing } = require('../../dist/lib/placing.js')
@@ -31,9 +30,6 @@ const mutations = {
     if (args[0] === 'timeout') job.isSettled = false
   })],
   'a job of a dead actor is forgotten': [/hang|backlog|held|idles/, method(Placing, 'putBack', () => function () {})],
-  'a job is given to a closed tier': [/is given to tier|backlog is/, method(IdleSet, 'first', (first) => function () {
-    return first.call(this, Infinity)
-  })],
   'a closed tier keeps what it has not claimed': [/keeps job/, method(Placing, 'takeBackAll', () => function () {})],
   'nothing is given to an actor that has opened': [/idles|hang|backlog/, part({
     events: (events) => ({ ...events, opened () {} })
