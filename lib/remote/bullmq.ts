@@ -1,18 +1,19 @@
 // The remote tier on BullMQ: a producer and a consumer for each independent Redis. Import of fastify-spillover/bullmq.
 import { Histogram } from '../metrics.js'
 import { errors } from '../errors.js'
-import { Consumer, Slots } from './consumer.js'
+import { Consumer } from './consumer.js'
 import { parseId, queueOf, shardOfKey, uniquePart } from './id.js'
 import { msgpackCodec } from './msgpack.js'
 import { Producer } from './producer.js'
+import { Slots } from './running.js'
 import { checkSettings } from './settings.js'
 import type {
   Admit, AdmitQuery, RemoteContext, RemoteJob, RemoteLog, RemoteStats, RemoteStatus, RemoteTicket, RemoteTier,
   RunResult,
   Served, Serving, SlotSource, TakenJob
 } from './contract.js'
-import type { ConsumerCounters } from './consumer.js'
-import type { ProducerCounters } from './producer.js'
+import type { ConsumerCounters } from './running.js'
+import type { ProducerCounters } from './shard.js'
 import type { BullmqOptions, Settings } from './settings.js'
 
 export type { BullmqOptions } from './settings.js'
@@ -129,7 +130,7 @@ class BullmqTier implements RemoteTier {
       ...this.#producers.map((producer) => producer.close())])
   }
 
-  get #inFlight (): number { return this.#producers.reduce((sum, { waiters }) => sum + waiters.size, 0) }
+  get #inFlight (): number { return this.#producers.reduce((sum, { waiting }) => sum + waiting, 0) }
 
   /** The better of two shards taken at random among those that answer. */
   #choose (query: AdmitQuery): { producer: Producer | undefined, answer: Admit } {

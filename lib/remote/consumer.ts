@@ -1,16 +1,17 @@
-// The worker's side of one Redis: fetches jobs while there are free slots, runs them, answers, and says that it lives.
-import { UnrecoverableError, WaitingError, Worker } from 'bullmq'
-import { encodeError, errors } from '../errors.js'
+// The worker's side of one Redis: fetches jobs while there are free slots, and says that it lives.
+import { WaitingError, Worker } from 'bullmq'
+import { Answers } from './answer.js'
 import { BrokerClock, connect, FETCH_WAIT_S, Subscription } from './connection.js'
-import { checkEnvelope, EnvelopeError, failureText, readEnvelope, seal } from './envelope.js'
 import { makeId, queueOf } from './id.js'
 import { SHUTDOWN } from './contract.js'
 import { parseSafely } from './json.js'
 import { Keys } from './keys.js'
+import { runFetched } from './running.js'
 import type { Job } from 'bullmq'
-import type { RemoteLog, RunResult, Served, Serving, SlotSource, TakenJob } from './contract.js'
+import type { RemoteLog, Served, Serving } from './contract.js'
 import type { Client, RedisAddress } from './connection.js'
 import type { Envelope, Sealed } from './envelope.js'
+import type { Bench, ConsumerCounters, Run, Slots } from './running.js'
 import type { Settings } from './settings.js'
 
 /** A worker says that it lives every BEAT_MS, and is believed to for ALIVE_MS. */
@@ -18,15 +19,8 @@ const BEAT_MS = 5000
 const ALIVE_MS = 15000
 /** How often a worker without free slots looks for some. */
 const LOOK_MS = 50
-/** Progress is written no more often than this, ms. */
-const PROGRESS_MS = 200
 /** Time that closing a connection may take, ms. */
 const CLOSE_MS = 3000
-
-export type ConsumerCounters = Record<
-  'taken' | 'completed' | 'failed' | 'expired' | 'cancelledHere' | 'stalled' | 'putBack' | 'retried' | 'dead' | 'badEnvelopes', number>
-
-type Run = (job: TakenJob) => Promise<RunResult>
 
 /** One shard as a worker sees it. */
 export class Consumer implements Serving {
@@ -34,11 +28,11 @@ export class Consumer implements Serving {
   readonly #shard: number
   readonly #keys: Keys
   readonly #log: RemoteLog
-  readonly #run: Run
   readonly #slots: Slots
   readonly #counters: ConsumerCounters
   readonly #clock: BrokerClock
   readonly #client: Client
+  readonly #bench: Bench
   readonly #subscription: Subscription
   readonly #workers = new Map<string, Worker>()
   readonly #running = new Map<string, Worker>()
@@ -48,17 +42,17 @@ export class Consumer implements Serving {
   #lastError = ''
 
   constructor (settings: Settings, shard: number, address: RedisAddress, log: RemoteLog, served: readonly Served[],
-    run: Run,
-    slots: Slots, counters: ConsumerCounters) {
+    run: Run, slots: Slots, counters: ConsumerCounters) {
     this.#settings = settings
     this.#shard = shard
     this.#keys = new Keys(settings.env, settings.region, shard)
     this.#log = log
-    this.#run = run
     this.#slots = slots
     this.#counters = counters
     this.#clock = new BrokerClock(settings.now)
     this.#client = connect(address, 'worker', `fs-w:${settings.instance}`, 0, (error) => this.#onError(error))
+    const answers = new Answers(settings, shard, this.#keys, this.#client)
+    this.#bench = { settings, keys: this.#keys, client: this.#client, clock: this.#clock, counters, answers, run }
     this.#client.on('ready', () => {
       this.#clock.read(this.#client).catch(() => {}) // the next beat reads it again
       this.#beat()
@@ -91,23 +85,21 @@ export class Consumer implements Serving {
     worker.on('lockRenewalFailed', (ids) => { for (const id of ids) worker.cancelJob(id, 'its lock was lost') })
     worker.on('completed', (job, result) => {
       this.#counters.completed++
-      if ((job.data as Envelope).f === 0) this.#hint(queue, job, result as Sealed)
+      if ((job.data as Envelope).f === 0) this.#bench.answers.hint(queue, job, result as Sealed)
     })
     worker.on('failed', (job, error) => {
       if (job === undefined) return
       if (job.finishedOn === undefined) { this.#counters.retried++; return }
       this.#counters.dead++
       // the record has the reason, whoever wrote it
-      this.#hint(queue, job, (error as { sealed?: Sealed }).sealed)
+      this.#bench.answers.hint(queue, job, (error as { sealed?: Sealed }).sealed)
     })
     this.#workers.set(queue, worker)
   }
 
   async #process (worker: Worker, queue: string, name: string, version: string, job: Job, token: string,
-    signal: AbortSignal):
-    Promise<Sealed> {
+    signal: AbortSignal): Promise<Sealed> {
     const unique = job.id!
-    const id = makeId(this.#settings.region, this.#shard, queue, unique)
     if (this.#isStopping || this.#slots.free() <= 0) {
       // fetched beyond the free slots: another worker may be free. Fetch no more until a slot is.
       if (!this.#isStopping) await worker.pause(true)
@@ -117,34 +109,9 @@ export class Consumer implements Serving {
     this.#slots.taken++
     this.#counters.taken++
     this.#adjust()
-    const { maxPayloadBytes, signingKey } = this.#settings
-    let envelope: Envelope
-    let payload: string | null
     try {
-      try {
-        envelope = readEnvelope(job.data, maxPayloadBytes)
-        payload = envelope.p ?? await this.#client.get(this.#keys.payload(queue, unique))
-        if (payload === null) throw new EnvelopeError('its payload is gone')
-        checkEnvelope(id, envelope, payload, signingKey)
-      } catch (error) {
-        if (!(error instanceof EnvelopeError)) throw error
-        this.#counters.badEnvelopes++
-        return this.#fail(id, queue, job, { status: 'failed', error: toText(new errors.REMOTE_ENVELOPE(name, error.message)) }, false)
-      }
-      const leftMs = envelope.d - this.#clock.now()
-      if (leftMs <= 0) {
-        this.#counters.expired++
-        return this.#fail(id, queue, job, { status: 'expired', error: toText(new errors.REMOTE_EXPIRED(name, 'before it started')) }, false)
-      }
-      const result = await this.#runOne(id, name, version, job, envelope, payload, leftMs, signal)
-      if (result.putBack === true) return await this.#putBack(job, token)
-      if (result.status !== 'ok') {
-        if (result.status === 'cancelled') this.#counters.cancelledHere++
-        if (result.status === 'expired') this.#counters.expired++
-        if (result.status === 'failed') this.#counters.failed++
-        return this.#fail(id, queue, job, result, result.mayRetry === true)
-      }
-      return await this.#succeed(id, queue, job, envelope, result)
+      const id = makeId(this.#settings.region, this.#shard, queue, unique)
+      return await runFetched(this.#bench, { id, name, version, queue, job, signal }) ?? await this.#putBack(job, token)
     } finally {
       this.#running.delete(unique)
       this.#slots.taken--
@@ -152,80 +119,10 @@ export class Consumer implements Serving {
     }
   }
 
-  async #runOne (id: string, name: string, version: string, job: Job, envelope: Envelope, payload: string,
-    leftMs: number,
-    signal: AbortSignal): Promise<RunResult> {
-    const deadline = new AbortController()
-    const timer = setTimeout(() => deadline.abort(new errors.REMOTE_EXPIRED(name, 'while it ran')), Math.min(leftMs, 2 ** 31 - 1))
-    let progressAtMs = 0
-    try {
-      return await this.#run({
-        id,
-        job: name,
-        version,
-        payload,
-        codec: envelope.c,
-        leftMs,
-        timeoutMs: envelope.t,
-        attempt: job.attemptsMade + 1,
-        traceparent: envelope.tp,
-        requestId: envelope.rq,
-        signal: AbortSignal.any([signal, deadline.signal]),
-        progress: (value) => {
-          const nowMs = this.#settings.now()
-          if (nowMs - progressAtMs < PROGRESS_MS) return
-          progressAtMs = nowMs
-          job.updateProgress(value as object).catch(() => {}) // the next one may be written
-        }
-      })
-    } finally {
-      clearTimeout(timer)
-    }
-  }
-
-  async #succeed (id: string, queue: string, job: Job, envelope: Envelope, result: RunResult & { status: 'ok' }): Promise<Sealed> {
-    const { inlineBytes, maxResultBytes, signingKey } = this.#settings
-    const bytes = Buffer.byteLength(result.payload)
-    if (bytes > maxResultBytes) {
-      const error = new errors.REMOTE_PAYLOAD(job.name, `its result has ${bytes} bytes, limit ${maxResultBytes}`)
-      return this.#fail(id, queue, job, { status: 'failed', error: toText(error) }, false)
-    }
-    const sealed = seal(id, { status: 'ok', codec: result.codec, payload: result.payload }, inlineBytes, signingKey)
-    if ('big' in sealed) {
-      await this.#client.set(this.#keys.result(queue, job.id!), result.payload, 'PX', keptMs(job))
-    }
-    if (envelope.big !== undefined) this.#client.del(this.#keys.payload(queue, job.id!)).catch(() => {}) // it expires
-    if (envelope.f === 1) this.#hint(queue, job, sealed)
-    return sealed
-  }
-
-  /** End the attempt as failed; the outcome travels in the reason. */
-  #fail (id: string, queue: string, job: Job, result: RunResult, mayRetry: boolean): never {
-    const outcome = { status: result.status, error: (result as { error: string }).error } as { status: 'failed', error: string }
-    const sealed = seal(id, outcome, this.#settings.inlineBytes, this.#settings.signingKey)
-    const { name = 'Error', message = '' } = parseSafely(outcome.error) as { name?: string, message?: string }
-    const text = failureText(`${name}: ${message}`, sealed)
-    throw Object.assign(mayRetry ? new Error(text) : new UnrecoverableError(text), { stack: '', sealed })
-  }
-
   async #putBack (job: Job, token: string): Promise<never> {
     this.#counters.putBack++
     await job.moveToWait(token)
     throw new WaitingError()
-  }
-
-  /** Tell who waits. Without an outcome: to look at the record. A lost hint costs its waiter one sweep. */
-  #hint (queue: string, job: Job, sealed: Sealed | undefined): void {
-    const { rt, k, du } = job.data as Envelope
-    const id = makeId(this.#settings.region, this.#shard, queue, job.id!)
-    const text = JSON.stringify({ i: id, o: sealed })
-    const publish = (instance: string): void => {
-      this.#client.publish(this.#keys.hints(instance), text).catch(() => {}) // the sweep finds it
-    }
-    if (typeof rt === 'string' && rt !== '') publish(rt)
-    if (k === undefined && du !== 1) return
-    this.#client.smembers(this.#keys.waiters(queue, job.id!))
-      .then((instances) => { for (const instance of instances) if (instance !== rt) publish(instance) }, () => {})
   }
 
   #onCancel (text: string): void {
@@ -294,22 +191,6 @@ export class Consumer implements Serving {
     this.#subscription.close()
     this.#client.disconnect()
   }
-}
-
-/** Free slots of the whole process, which its shards share. */
-export class Slots implements SlotSource {
-  readonly #source: SlotSource
-  taken = 0
-  constructor (source: SlotSource) { this.#source = source }
-  get size (): number { return this.#source.size }
-  free (): number { return Math.min(this.#source.free(), this.size - this.taken) }
-}
-
-const toText = (error: Error): string => JSON.stringify(encodeError(error))
-
-function keptMs (job: Job): number {
-  const keep = job.opts.removeOnComplete
-  return typeof keep === 'object' && 'age' in keep && typeof keep.age === 'number' ? keep.age * 1000 : 60000
 }
 
 /** True when the promise settled within the time. */

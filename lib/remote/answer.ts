@@ -1,0 +1,74 @@
+// How a worker answers: seals the outcome, lays a large one beside the record, and hints to those who wait.
+import { UnrecoverableError } from 'bullmq'
+import { encodeError, errors } from '../errors.js'
+import { failureText, seal } from './envelope.js'
+import { makeId } from './id.js'
+import { parseSafely } from './json.js'
+import type { Job } from 'bullmq'
+import type { RunResult } from './contract.js'
+import type { Client } from './connection.js'
+import type { Envelope, Sealed } from './envelope.js'
+import type { Keys } from './keys.js'
+import type { Settings } from './settings.js'
+
+/** The JSON text of an error of ours, as an outcome has it. */
+export const toText = (error: Error): string => JSON.stringify(encodeError(error))
+
+/** Answers of the worker of one shard. */
+export class Answers {
+  readonly #settings: Settings
+  readonly #shard: number
+  readonly #keys: Keys
+  readonly #client: Client
+
+  constructor (settings: Settings, shard: number, keys: Keys, client: Client) {
+    this.#settings = settings
+    this.#shard = shard
+    this.#keys = keys
+    this.#client = client
+  }
+
+  async succeed (id: string, queue: string, job: Job, envelope: Envelope, result: RunResult & { status: 'ok' }): Promise<Sealed> {
+    const { inlineBytes, maxResultBytes, signingKey } = this.#settings
+    const bytes = Buffer.byteLength(result.payload)
+    if (bytes > maxResultBytes) {
+      const error = new errors.REMOTE_PAYLOAD(job.name, `its result has ${bytes} bytes, limit ${maxResultBytes}`)
+      return this.fail(id, { status: 'failed', error: toText(error) }, false)
+    }
+    const sealed = seal(id, { status: 'ok', codec: result.codec, payload: result.payload }, inlineBytes, signingKey)
+    if ('big' in sealed) await this.#client.set(this.#keys.result(queue, job.id!), result.payload, 'PX', keptMs(job))
+    if (envelope.big !== undefined) this.#client.del(this.#keys.payload(queue, job.id!)).catch(() => {}) // it expires
+    if (envelope.f === 1) this.hint(queue, job, sealed)
+    return sealed
+  }
+
+  /** End the attempt as failed; the outcome travels in the reason. */
+  fail (id: string, result: RunResult, mayRetry: boolean): never {
+    const outcome = { status: result.status, error: (result as { error: string }).error } as { status: 'failed', error: string }
+    const sealed = seal(id, outcome, this.#settings.inlineBytes, this.#settings.signingKey)
+    const { name = 'Error', message = '' } = parseSafely(outcome.error) as { name?: string, message?: string }
+    const text = failureText(`${name}: ${message}`, sealed)
+    throw Object.assign(mayRetry ? new Error(text) : new UnrecoverableError(text), { stack: '', sealed })
+  }
+
+  /** Tell who waits. Without an outcome: to look at the record. A lost hint costs its waiter one sweep. */
+  hint (queue: string, job: Job, sealed: Sealed | undefined): void {
+    const { rt, k, du } = job.data as Envelope
+    const id = makeId(this.#settings.region, this.#shard, queue, job.id!)
+    const text = JSON.stringify({ i: id, o: sealed })
+    const publish = (instance: string): void => {
+      this.#client.publish(this.#keys.hints(instance), text).catch(() => {}) // the sweep finds it
+    }
+    if (typeof rt === 'string' && rt !== '') publish(rt)
+    if (k === undefined && du !== 1) return
+    this.#client.smembers(this.#keys.waiters(queue, job.id!))
+      .then((instances) => {
+        for (const instance of instances) if (instance !== rt) publish(instance)
+      }, () => {}) // as above
+  }
+}
+
+function keptMs (job: Job): number {
+  const keep = job.opts.removeOnComplete
+  return typeof keep === 'object' && 'age' in keep && typeof keep.age === 'number' ? keep.age * 1000 : 60000
+}

@@ -1,0 +1,38 @@
+// The codecs of a tier: the first in which a value comes back as it is, JSON before others.
+import { createHash } from 'node:crypto'
+import { decodeError, errors } from '../errors.js'
+import { jsonCodec, parseSafely } from './json.js'
+import type { WireError } from '../errors.js'
+import type { Codec, RemoteOutcome } from './contract.js'
+
+/** A value as it travels. */
+export interface Encoded { readonly codec: string, readonly payload: string }
+
+export class Codecs {
+  readonly #codecs: readonly Codec[]
+
+  constructor (more: readonly Codec[]) { this.#codecs = [jsonCodec, ...more] }
+
+  named (name: string): Codec | undefined { return this.#codecs.find((codec) => codec.name === name) }
+
+  /** undefined: the value would not arrive as it is. */
+  encode (value: unknown): Encoded | undefined {
+    for (const codec of this.#codecs) {
+      const payload = codec.encode(value)
+      if (payload !== undefined) return { codec: codec.name, payload }
+    }
+    return undefined
+  }
+
+  /** The value of an outcome. Throws the job's own error, or one of ours. */
+  valueOf (job: string, outcome: RemoteOutcome): unknown {
+    if (outcome.status !== 'ok') throw decodeError(parseSafely(outcome.error) as WireError)
+    const codec = this.named(outcome.codec)
+    if (codec === undefined) throw new errors.REMOTE_ENVELOPE(job, `codec ${outcome.codec.slice(0, 20)} is not known here`)
+    return codec.decode(outcome.payload)
+  }
+}
+
+/** Tells whether two inputs are the same. */
+export const fingerprintOf = ({ codec, payload }: Encoded): string =>
+  createHash('sha256').update(`${codec}\0${payload}`).digest('base64url')

@@ -1,0 +1,88 @@
+// Durable jobs: handed over, waited for, looked up and cancelled by their id.
+import { errors } from '../errors.js'
+import { fingerprintOf } from './codecs.js'
+import { isQueuePart } from './id.js'
+import type { Codecs } from './codecs.js'
+import type { RemoteJob, RemoteOutcome, RemoteStatus, RemoteTicket } from './contract.js'
+import type { RemoteChecked } from './overflowing.js'
+
+/** Options of one durable job, beside its input. */
+export interface DurableOptions {
+  idempotencyKey?: { readonly scope: string, readonly value: string }
+  owner?: string
+  deadlineMs?: number
+  timeoutMs?: number
+  priority?: 'high' | 'normal' | 'low'
+  traceparent?: string
+  requestId?: string
+}
+
+/** A durable job that was handed over. */
+export interface DurableTicket {
+  readonly id: string
+  readonly accepted: Promise<void>
+  /** its result; rejects with the job's own error or one of ours */
+  readonly done: Promise<unknown>
+  detach (): void
+}
+
+/** The durable jobs of one pool. */
+export class Durables {
+  readonly #options: RemoteChecked
+  readonly #codecs: Codecs
+  /** names of the pool's jobs; empty before it is ready */
+  readonly #jobs: () => readonly string[]
+
+  constructor (options: RemoteChecked, codecs: Codecs, jobs: () => readonly string[]) {
+    this.#options = options
+    this.#codecs = codecs
+    this.#jobs = jobs
+  }
+
+  /** Hand over a durable job. */
+  submit (job: string, input: unknown, options: DurableOptions = {}): DurableTicket {
+    const fail = (error: Error): DurableTicket => {
+      const rejected = Promise.reject(error)
+      rejected.catch(() => {}) // whoever reads the ticket sees it
+      return { id: '', accepted: rejected, done: rejected, detach () {} }
+    }
+    const known = this.#jobs()
+    if (!known.includes(job)) return fail(new errors.UNKNOWN_JOB(job, '', known.join(', ') || 'none: the pool is not ready'))
+    if (!isQueuePart(job)) return fail(new errors.OPTION('durable', 'a job name of letters, digits, dots, _, $ and -', job))
+    const encoded = this.#codecs.encode(input)
+    if (encoded === undefined) return fail(new errors.INPUT_UNCLONEABLE(job, 'it cannot travel to another machine as it is'))
+    const { tier, attempts, durableTtlMs, resultTtlMs } = this.#options
+    const { idempotencyKey, owner, priority = 'normal', traceparent, requestId } = options
+    const ticket = tier.submit({
+      job,
+      version: this.#options.jobs[job]?.version ?? '1',
+      ...encoded,
+      durable: true,
+      reply: 'committed',
+      deadlineMs: options.deadlineMs ?? durableTtlMs,
+      timeoutMs: options.timeoutMs ?? 0,
+      ...(idempotencyKey !== undefined && { key: { ...idempotencyKey, fingerprint: fingerprintOf(encoded) } }),
+      owner,
+      attempts,
+      priority,
+      traceparent,
+      requestId,
+      resultTtlMs
+    } satisfies RemoteJob)
+    return this.#open(job, ticket)
+  }
+
+  /** Wait for a durable job that was handed over before, here or elsewhere. */
+  attach (id: string): DurableTicket { return this.#open(id, this.#options.tier.attach(id)) }
+
+  lookup (id: string): Promise<RemoteStatus | null> { return this.#options.tier.lookup(id) }
+  cancel (id: string, reason: string): Promise<'removed' | 'signalled' | 'finished' | 'unknown'> { return this.#options.tier.cancel(id, reason) }
+
+  valueOf (job: string, outcome: RemoteOutcome): unknown { return this.#codecs.valueOf(job, outcome) }
+
+  #open (job: string, { id, accepted, done, detach }: RemoteTicket): DurableTicket {
+    const value = done.then((outcome) => this.#codecs.valueOf(job, outcome))
+    value.catch(() => {}) // a ticket whose result nobody asks for
+    return { id, accepted, done: value, detach }
+  }
+}

@@ -1,0 +1,115 @@
+// One job on a worker: what it must be to be run, its run with deadline and progress, and what its end means.
+import { errors } from '../errors.js'
+import { toText } from './answer.js'
+import { checkEnvelope, EnvelopeError, readEnvelope } from './envelope.js'
+import type { Job } from 'bullmq'
+import type { Answers } from './answer.js'
+import type { RunResult, SlotSource, TakenJob } from './contract.js'
+import type { BrokerClock, Client } from './connection.js'
+import type { Envelope, Sealed } from './envelope.js'
+import type { Keys } from './keys.js'
+import type { Settings } from './settings.js'
+
+/** Progress is written no more often than this, ms. */
+const PROGRESS_MS = 200
+
+export type ConsumerCounters = Record<
+  'taken' | 'completed' | 'failed' | 'expired' | 'cancelledHere' | 'stalled' | 'putBack' | 'retried' | 'dead' | 'badEnvelopes', number>
+
+export type Run = (job: TakenJob) => Promise<RunResult>
+
+/** What running a job needs of its shard. */
+export interface Bench {
+  readonly settings: Settings
+  readonly keys: Keys
+  readonly client: Client
+  readonly clock: BrokerClock
+  readonly counters: ConsumerCounters
+  readonly answers: Answers
+  readonly run: Run
+}
+
+/** A job as it was fetched. */
+export interface Fetched {
+  readonly id: string
+  readonly name: string
+  readonly version: string
+  readonly queue: string
+  readonly job: Job
+  readonly signal: AbortSignal
+}
+
+/** Run it. Returns its sealed result, throws its sealed failure; undefined: it is to be put back. */
+export async function runFetched (bench: Bench, fetched: Fetched): Promise<Sealed | undefined> {
+  const { answers, clock, counters } = bench
+  const { id, name, queue, job } = fetched
+  let envelope: Envelope
+  let payload: string
+  try {
+    [envelope, payload] = await open(bench, fetched)
+  } catch (error) {
+    if (!(error instanceof EnvelopeError)) throw error
+    counters.badEnvelopes++
+    return answers.fail(id, { status: 'failed', error: toText(new errors.REMOTE_ENVELOPE(name, error.message)) }, false)
+  }
+  const leftMs = envelope.d - clock.now()
+  if (leftMs <= 0) {
+    counters.expired++
+    return answers.fail(id, { status: 'expired', error: toText(new errors.REMOTE_EXPIRED(name, 'before it started')) }, false)
+  }
+  const result = await runOne(bench, fetched, envelope, payload, leftMs)
+  if (result.putBack === true) return undefined
+  if (result.status === 'ok') return await answers.succeed(id, queue, job, envelope, result)
+  if (result.status === 'cancelled') counters.cancelledHere++
+  if (result.status === 'expired') counters.expired++
+  if (result.status === 'failed') counters.failed++
+  return answers.fail(id, result, result.mayRetry === true)
+}
+
+/** Its envelope and payload. Throws `EnvelopeError` for what none of ours has sent. */
+async function open ({ settings, client, keys }: Bench, { id, queue, job }: Fetched): Promise<[Envelope, string]> {
+  const envelope = readEnvelope(job.data, settings.maxPayloadBytes)
+  const payload = envelope.p ?? await client.get(keys.payload(queue, job.id!))
+  if (payload === null) throw new EnvelopeError('its payload is gone')
+  checkEnvelope(id, envelope, payload, settings.signingKey)
+  return [envelope, payload]
+}
+
+async function runOne ({ settings, run }: Bench, { id, name, version, job, signal }: Fetched, envelope: Envelope,
+  payload: string, leftMs: number): Promise<RunResult> {
+  const deadline = new AbortController()
+  const timer = setTimeout(() => deadline.abort(new errors.REMOTE_EXPIRED(name, 'while it ran')), Math.min(leftMs, 2 ** 31 - 1))
+  let progressAtMs = 0
+  try {
+    return await run({
+      id,
+      job: name,
+      version,
+      payload,
+      codec: envelope.c,
+      leftMs,
+      timeoutMs: envelope.t,
+      attempt: job.attemptsMade + 1,
+      traceparent: envelope.tp,
+      requestId: envelope.rq,
+      signal: AbortSignal.any([signal, deadline.signal]),
+      progress: (value) => {
+        const nowMs = settings.now()
+        if (nowMs - progressAtMs < PROGRESS_MS) return
+        progressAtMs = nowMs
+        job.updateProgress(value as object).catch(() => {}) // the next one may be written
+      }
+    })
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** Free slots of the whole process, which its shards share. */
+export class Slots implements SlotSource {
+  readonly #source: SlotSource
+  taken = 0
+  constructor (source: SlotSource) { this.#source = source }
+  get size (): number { return this.#source.size }
+  free (): number { return Math.min(this.#source.free(), this.size - this.taken) }
+}

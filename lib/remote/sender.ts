@@ -1,0 +1,141 @@
+// Puts jobs into the queues of one shard and takes them out; what a submit without an answer means is decided here.
+import { Queue } from 'bullmq'
+import { errors } from '../errors.js'
+import { pack } from './envelope.js'
+import { parseId, queueOf } from './id.js'
+import { parseSafely } from './json.js'
+import { cancelledOutcome, withId } from './shard.js'
+import type { JobsOptions } from 'bullmq'
+import type { RemoteJob } from './contract.js'
+import type { Envelope } from './envelope.js'
+import type { Shard } from './shard.js'
+
+/** How long a removed job is known to have been cancelled, ms. */
+const GONE_MS = 3600_000
+/** How long it is remembered who waits for a job, ms. */
+const REGISTERED_MS = GONE_MS * 24
+/** Jobs of unknown fate that are cancelled when the engine is back; further ones end at their deadline. */
+const MAX_UNCERTAIN = 1000
+
+export type Cancelled = 'removed' | 'signalled' | 'finished' | 'unknown'
+
+/** The queues of one shard, for writing. */
+export class Sender {
+  readonly #shard: Shard
+  readonly #queues = new Map<string, Queue>()
+  readonly #uncertain = new Map<string, string>()
+
+  constructor (shard: Shard) { this.#shard = shard }
+
+  /** Hand over a job. Rejects with one of our errors, whose `isCertain` tells whether the engine lacks it. */
+  async add (id: string, unique: string, queue: string, job: RemoteJob): Promise<void> {
+    const { settings, clock, client, keys, breaker } = this.#shard
+    const envelope = pack(id, job, settings.instance, clock.now(), settings.inlineBytes, settings.signingKey)
+    try {
+      if (envelope.big !== undefined) {
+        // the first of several with one key wins, as with the record
+        await client.set(keys.payload(queue, unique), job.payload, 'PX', job.deadlineMs + job.resultTtlMs, 'NX')
+      }
+      if (job.key !== undefined) await this.register(queue, unique)
+    } catch (error) {
+      // nothing was queued yet
+      throw this.#refusal(id, job.job, error, true)
+    }
+    try {
+      await this.#queue(queue).add(job.job, envelope, this.#optionsOf(unique, job))
+      breaker.succeed()
+    } catch (error) {
+      throw this.#refusal(id, job.job, error, false)
+    }
+  }
+
+  #optionsOf (unique: string, { durable, priority, attempts, resultTtlMs }: RemoteJob): JobsOptions {
+    const { keepResults } = this.#shard.settings
+    const keep = { age: Math.ceil(resultTtlMs / 1000), count: durable ? keepResults * 10 : keepResults }
+    return {
+      jobId: unique,
+      attempts,
+      removeOnComplete: keep,
+      removeOnFail: keep,
+      stackTraceLimit: 0,
+      ...(attempts > 1 && { backoff: { type: 'exponential', delay: 1000, jitter: 0.5 } }),
+      // BullMQ serves jobs without a priority first, in order
+      ...(priority === 'low' && { priority: 10 }),
+      ...(priority === 'high' && { lifo: true })
+    }
+  }
+
+  /** This process waits for a job too. */
+  async register (queue: string, unique: string): Promise<void> {
+    const { client, keys, settings } = this.#shard
+    const key = keys.waiters(queue, unique)
+    await client.sadd(key, settings.instance)
+    await client.pexpire(key, REGISTERED_MS)
+  }
+
+  async cancel (id: string, reason: string): Promise<Cancelled> {
+    const { client, keys, counters, waiters } = this.#shard
+    const { job, version, unique } = parseId(id)!
+    const queue = queueOf(job, version)
+    const [data, finishedOn] = await client.hmget(keys.record(queue, unique), 'data', 'finishedOn')
+    if (typeof data !== 'string') return 'unknown'
+    if (typeof finishedOn === 'string') return 'finished'
+    const envelope = parseSafely(data) as Envelope
+    if (await this.#queue(queue).remove(unique) === 1) {
+      counters.cancelled++
+      await client.set(keys.gone(queue, unique), JSON.stringify([envelope.d, envelope.at, envelope.o ?? null]), 'PX', GONE_MS)
+      await client.del(keys.payload(queue, unique))
+      waiters.settle(id, cancelledOutcome(job))
+      return 'removed'
+    }
+    await client.publish(keys.cancels, JSON.stringify({ q: queue, u: unique, r: reason.slice(0, 200) }))
+    counters.cancelled++
+    return 'signalled'
+  }
+
+  /** The engine is back: take out what was submitted without an answer. */
+  cancelUncertain (): void {
+    for (const [id, reason] of [...this.#uncertain]) {
+      this.#uncertain.delete(id)
+      this.cancel(id, reason).catch(() => {}) // its deadline ends it
+    }
+  }
+
+  async close (): Promise<void> {
+    await Promise.allSettled([...this.#queues.values()].map((queue) => queue.close()))
+  }
+
+  #queue (name: string): Queue {
+    let queue = this.#queues.get(name)
+    if (queue === undefined) {
+      const { client, keys } = this.#shard
+      queue = new Queue(name, {
+        connection: client as never,
+        prefix: keys.prefix,
+        skipVersionCheck: true,
+        streams: { events: { maxLen: 100 } }
+      })
+      queue.on('error', () => {}) // the connection's own listener has the reason
+      this.#queues.set(name, queue)
+      client.sadd(keys.queues, name).catch(() => {}) // for doctor only; a worker adds it too
+    }
+    return queue
+  }
+
+  /** Our error for a submit that failed. `isBefore`: nothing was queued yet. */
+  #refusal (id: string, job: string, error: unknown, isBefore: boolean): Error {
+    const { breaker, counters } = this.#shard
+    const text = (error as Error).message ?? String(error)
+    const isReply = (error as Error).name === 'ReplyError'
+    const isUnsent = /isn't writeable/.test(text)
+    if (!isReply) breaker.fail(text)
+    counters.refused++
+    if (isReply) {
+      return withId(new errors.REMOTE_REFUSED(job, text.slice(0, 200)), id, { isCertain: true, retryAfterS: 5 })
+    }
+    if (isBefore || isUnsent) return withId(new errors.REMOTE_DOWN(job, text), id, { isCertain: true, retryAfterS: 1 })
+    counters.uncertain++
+    if (this.#uncertain.size < MAX_UNCERTAIN) this.#uncertain.set(id, 'it was given up when its submit was not answered')
+    return withId(new errors.REMOTE_UNCERTAIN(job, text), id, { isCertain: false, retryAfterS: 1 })
+  }
+}

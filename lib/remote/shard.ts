@@ -1,0 +1,39 @@
+// What the parts of a producer share: one Redis with its names, clock, breaker and waiters, and the outcomes made here.
+import { encodeError, errors } from '../errors.js'
+import type { Breaker } from './breaker.js'
+import type { BrokerClock, Client } from './connection.js'
+import type { RemoteLog, RemoteOutcome } from './contract.js'
+import type { Keys } from './keys.js'
+import type { Settings } from './settings.js'
+import type { Waiters } from './waiters.js'
+
+export type ProducerCounters = Record<
+  'submitted' | 'refused' | 'uncertain' | 'hints' | 'badHints' | 'lateHints' | 'swept' | 'lost' | 'cancelled', number>
+
+/** One Redis as a producer uses it. */
+export interface Shard {
+  readonly number: number
+  readonly settings: Settings
+  readonly log: RemoteLog
+  readonly counters: ProducerCounters
+  readonly keys: Keys
+  readonly breaker: Breaker
+  readonly clock: BrokerClock
+  readonly waiters: Waiters
+  readonly client: Client
+}
+
+/** An error that tells which job it is about. */
+export function withId (error: Error, id: string, more?: object): Error {
+  return Object.assign(error, { jobId: id, ...more })
+}
+
+/** The outcome of a job that ended with one of our errors. */
+export function failedWith (error: Error): RemoteOutcome {
+  return { status: 'failed', error: JSON.stringify(encodeError(error)) }
+}
+
+/** The outcome of a job that was taken out of its queue. */
+export function cancelledOutcome (job: string): RemoteOutcome {
+  return { status: 'cancelled', error: JSON.stringify(encodeError(new errors.CANCELLED(job, 'before it started'))) }
+}
