@@ -1,7 +1,7 @@
 // A mailbox: the border between the host and one actor; lib/README.md, "Mailbox". Each end belongs to one thread.
 import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads'
 import type { MessagePort } from 'node:worker_threads'
-import { RING_BYTES, Ring } from './ring.js'
+import { RING_SPACE, Ring } from './ring.js'
 import type { RingRecord } from './ring.js'
 import type { FromActor, ToActor } from './jobs.js'
 
@@ -18,7 +18,7 @@ export const PLACES = 512
 const CANCEL_OFFSET = CONTROL_WORDS * 4
 const STARTED_OFFSET = CANCEL_OFFSET + PLACES * 4
 const REQUEST_OFFSET = STARTED_OFFSET + PLACES * 8
-const REPLY_OFFSET = REQUEST_OFFSET + RING_BYTES
+const REPLY_OFFSET = REQUEST_OFFSET + RING_SPACE
 /** Room for one record without payload for every place, so that a reply never waits for the host. */
 const REPLY_SPARE = PLACES * 16 + 64
 
@@ -80,7 +80,7 @@ export type OnReply<T> = (job: T, status: number, value: unknown, startedAtMs: n
 
 /** The host's end: the one writer of requests and reader of replies. Main thread only. */
 export class HostEnd<T extends Held> {
-  readonly #words = new Words(new SharedArrayBuffer(REPLY_OFFSET + RING_BYTES))
+  readonly #words = new Words(new SharedArrayBuffer(REPLY_OFFSET + RING_SPACE))
   readonly #bell: MessagePort
   readonly #values: MessagePort
   /** by place: the low bits of the id */

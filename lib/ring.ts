@@ -1,15 +1,16 @@
 // One direction of a mailbox: a ring of records in shared memory, one writer, one reader; lib/README.md, "Records".
-import { types } from 'node:util'
+import { FlatReader, FlatWriter, scratch } from './flat.js'
+import { SHAPES_BYTES } from './shapes.js'
+import type { SharedBuffer } from './flat.js'
 
 /** Bytes of one ring; a power of two, chosen: 4,096 records without payload. */
 export const RING_BYTES = 128 * 1024
+/** What a ring takes of the shared memory. */
+export const RING_SPACE = RING_BYTES + SHAPES_BYTES
 const MASK = RING_BYTES - 1
 const HEADER = 16
 /** Longest text in UTF-16 units that goes through the ring; chosen: the worst case is 24 KiB, a fifth of the ring. */
 const MAX_TEXT = 8192
-/** Most nodes and depth of an object that goes as JSON; above it structured clone is no slower (measured). */
-const MAX_NODES = 64
-const MAX_DEPTH = 6
 
 const PAD = 0
 const UNDEFINED = 1
@@ -19,10 +20,9 @@ const FALSE = 4
 const INT32 = 5
 const FLOAT64 = 6
 const ASCII = 7
-const UTF8 = 8
-const JSON_ASCII = 9
-const JSON_UTF8 = 10
-const PORT = 11
+const UTF16 = 8
+const FLAT = 9
+const PORT = 10
 
 /** States in the low four bits of a record's first word; a reply carries its status there. */
 export const QUEUED = 0
@@ -37,13 +37,6 @@ export type Post = (value: unknown) => void
 /** Fetches the value of the next record that went by port; throws if it cannot be read. */
 export type Fetch = () => unknown
 
-/** Buffer's own readers and writers, which Node documents only in prose; TextDecoder refuses shared memory. */
-interface SharedBuffer {
-  utf8Write (text: string, offset: number): number
-  utf8Slice (start: number, end: number): string
-  latin1Slice (start: number, end: number): string
-}
-
 /**
  * A record is 16 bytes `[length << 8 | type << 4 | state, id, meta, int32 or byte length]` and its payload, rounded
  * up to 16. Positions are byte counters that wrap as int32; the head is published after the record is whole.
@@ -57,11 +50,18 @@ export class Ring {
   readonly #bytes: SharedBuffer
   /** bytes kept free for records without payload, so that a reply always finds room */
   readonly #spare: number
+  readonly #buffer: SharedArrayBuffer
+  readonly #shapesOffset: number
+  #flatWriter: FlatWriter | undefined
+  #flatReader: FlatReader | undefined
   #head = 0
   #tail = 0
   readonly #record: RingRecord = { word: 0, at: 0, id: 0, meta: 0 }
 
+  /** At `offset` lie the records and, behind them, the key lists of their objects: RING_SPACE bytes. */
   constructor (buffer: SharedArrayBuffer, offset: number, control: Int32Array, headWord: number, spare: number) {
+    this.#buffer = buffer
+    this.#shapesOffset = offset + RING_BYTES
     this.#control = control
     this.#headWord = headWord
     this.#tailWord = headWord + 32
@@ -73,7 +73,6 @@ export class Ring {
 
   /** Writer: append a record and publish it; returns its position, or undefined when there is no room. */
   write (id: number, meta: number, state: number, value: unknown, post: Post, mustPost: boolean): number | undefined {
-    const room = RING_BYTES - ((this.#head - Atomics.load(this.#control, this.#tailWord)) | 0)
     let type = PORT
     let text = ''
     let payload = 0
@@ -89,20 +88,22 @@ export class Ring {
           break
         case 'string':
           if (value.length <= MAX_TEXT) {
-            type = UTF8
+            type = ASCII
             text = value
+            payload = value.length * 3 // at worst, before it is known to be no ASCII
           }
           break
         case 'object':
           if (value === null) type = NULL
-          else if (isPlain(value)) {
-            text = JSON.stringify(value)
-            if (text.length <= MAX_TEXT) type = JSON_UTF8
+          else {
+            this.#flatWriter ??= new FlatWriter(this.#buffer, this.#shapesOffset)
+            payload = this.#flatWriter.write(value) * 4
+            if (payload > 0) type = FLAT
           }
       }
     }
-    const isText = type === UTF8 || type === JSON_UTF8
-    if (isText) payload = text.length * 3
+    // after the value was read: its getters may have written here
+    const room = RING_BYTES - ((this.#head - Atomics.load(this.#control, this.#tailWord)) | 0)
     let at = this.#head & MASK
     let need = HEADER + ((payload + 15) & ~15)
     let pad = need > RING_BYTES - at ? RING_BYTES - at : 0
@@ -116,11 +117,15 @@ export class Ring {
       this.#words[at >> 2] = pad << 8 | PAD << 4
       at = 0
     }
-    if (type === FLOAT64) this.#floats[(at + HEADER) >> 3] = value as number
-    else if (isText && type !== PORT) {
-      small = this.#bytes.utf8Write(text, at + HEADER)
-      if (small === text.length) type = type === UTF8 ? ASCII : JSON_ASCII
-      else if (type === UTF8 && /\p{Surrogate}/u.test(text)) type = PORT // UTF-8 has no lone surrogates
+    const start = at + HEADER
+    if (type === FLAT) this.#copy(start >> 2, payload >> 2)
+    else if (type === FLOAT64) this.#floats[start >> 3] = value as number
+    else if (type === ASCII) {
+      small = this.#bytes.utf8Write(text, start)
+      if (small !== text.length) {
+        type = UTF16
+        small = this.#bytes.ucs2Write(text, start)
+      }
       need = HEADER + ((small + 15) & ~15)
     }
     if (type === PORT) {
@@ -190,9 +195,11 @@ export class Ring {
       case INT32: value = small; break
       case FLOAT64: value = this.#floats[start >> 3]; break
       case ASCII: value = this.#bytes.latin1Slice(start, start + small); break
-      case UTF8: value = this.#bytes.utf8Slice(start, start + small); break
-      case JSON_ASCII: value = JSON.parse(this.#bytes.latin1Slice(start, start + small)); break
-      case JSON_UTF8: value = JSON.parse(this.#bytes.utf8Slice(start, start + small)); break
+      case UTF16: value = this.#bytes.ucs2Slice(start, start + small); break
+      case FLAT:
+        this.#flatReader ??= new FlatReader(this.#buffer, this.#shapesOffset, this.#words, this.#bytes)
+        value = this.#flatReader.read(start >> 2)
+        break
       case PORT:
         this.#pass(word >>> 8)
         return fetch()
@@ -209,74 +216,13 @@ export class Ring {
     return (word & 15) === QUEUED && Atomics.compareExchange(this.#words, at, word, word | REVOKED) === word
   }
 
+  #copy (to: number, count: number): void {
+    if (count > 64) this.#words.set(scratch.subarray(0, count), to)
+    else for (let at = 0; at < count; at++) this.#words[to + at] = scratch[at]!
+  }
+
   #pass (length: number): void {
     this.#tail = (this.#tail + length) | 0
     Atomics.store(this.#control, this.#tailWord, this.#tail)
   }
-}
-
-const objectPrototype: unknown = Object.prototype
-const arrayPrototype: unknown = Array.prototype
-/** the objects on the way, to find those that are met twice */
-const seen: unknown[] = new Array(MAX_NODES).fill(undefined)
-let seenCount = 0
-let nodes = 0
-
-/**
- * True where JSON text means the same as structured clone; everything doubtful is false and goes by port. Runs once a
- * value on both sides of the border: 130 ns for a small object, where reading property descriptors took 840.
- */
-export function isPlain (value: object): boolean {
-  nodes = 0
-  seenCount = 0
-  try {
-    return isPlainObject(value, 0)
-  } finally {
-    seen.fill(undefined, 0, seenCount)
-  }
-}
-
-function isPlainNode (value: unknown, depth: number): boolean {
-  switch (typeof value) {
-    case 'string': case 'boolean': return true
-    case 'number': return value - value === 0 && !Object.is(value, -0)
-    case 'object': return value === null || isPlainObject(value, depth)
-    default: return false
-  }
-}
-
-function isPlainObject (value: object, depth: number): boolean {
-  if (depth === MAX_DEPTH || seenCount === MAX_NODES || types.isProxy(value)) return false
-  for (let at = 0; at < seenCount; at++) if (seen[at] === value) return false
-  seen[seenCount++] = value
-  const prototype: unknown = Object.getPrototypeOf(value)
-  if (prototype === arrayPrototype) return isPlainArray(value, depth)
-  if (prototype !== objectPrototype) return false
-  let isFirst = true
-  for (const key in value) {
-    if (isFirst) {
-      isFirst = false
-      // strings and typed arrays list their places
-      if (key === '0' && hasSlots(value)) return false
-    }
-    if (++nodes >= MAX_NODES || !isPlainNode((value as Record<string, unknown>)[key], depth + 1)) return false
-  }
-  // maps, dates and the like list nothing
-  if (isFirst && hasSlots(value)) return false
-  return (value as { toJSON?: unknown }).toJSON === undefined
-}
-
-/** Dense, and with nothing but its elements: a hole reads as undefined, which is not plain. */
-function isPlainArray (value: object, depth: number): boolean {
-  if (!Array.isArray(value)) return false
-  const { length } = value
-  if ((nodes += length) >= MAX_NODES) return false
-  for (let at = 0; at < length; at++) if (!isPlainNode(value[at], depth + 1)) return false
-  return Object.keys(value).length === length && (value as { toJSON?: unknown }).toJSON === undefined
-}
-
-/** An object that structured clone knows by its internal slots, whatever its prototype was set to. */
-function hasSlots (value: object): boolean {
-  return Object.prototype.toString.call(value) !== '[object Object]' || types.isMap(value) || types.isSet(value) ||
-    types.isAnyArrayBuffer(value) || ArrayBuffer.isView(value) || types.isExternal(value)
 }

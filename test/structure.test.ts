@@ -7,6 +7,8 @@ const root = path.resolve(__dirname, '..')
 
 /** The floors, lowest first: a file imports only from floors below its own, types too. */
 const floors = [
+  ['shapes'],
+  ['flat'],
   ['errors', 'load', 'trace', 'jobs', 'ring', 'clock', 'metrics', 'queue', 'idle', 'cpuload', 'machine/cpulist', 'simulator/random'],
   ['machine/files', 'machine/allowed', 'log', 'spans', 'deadlines', 'simulator/clock', 'uncloneable', 'affinity'],
   ['machine/arch', 'machine/mounts', 'machine/nodes', 'carry', 'claims'],
