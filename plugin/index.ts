@@ -3,7 +3,8 @@ import fp = require('fastify-plugin')
 import { channels, createScheduler, errors } from '../lib/index.js'
 import { decorate } from './offload.js'
 import { registerDashboard } from './dashboard.js'
-import { registerHealth } from './health.js'
+import { registerHealth, statusOf } from './health.js'
+import { withoutFastifys } from './registration.js'
 import { registerMetrics } from './metrics.js'
 import type { FastifyPluginAsync, RouteHandlerMethod } from 'fastify'
 import type {
@@ -16,7 +17,7 @@ import type { HealthOptions } from './health.js'
 import type { MetricsOptions } from './metrics.js'
 
 const plugin: FastifyPluginAsync<spillover.Options> = async (fastify, options) => {
-  const { health, metrics, dashboard, namespace, ...poolOptions } = options
+  const { health, metrics, dashboard, namespace, ...poolOptions } = withoutFastifys(options)
   if (namespace !== undefined && (typeof namespace !== 'string' || namespace === '')) {
     throw new errors.OPTION('namespace', 'a name', JSON.stringify(namespace))
   }
@@ -34,6 +35,11 @@ const plugin: FastifyPluginAsync<spillover.Options> = async (fastify, options) =
     ready: () => scheduler.ready(),
     drain: () => scheduler.drain(),
     snapshot: () => scheduler.snapshot(),
+    healthCheck: async () => {
+      await scheduler.ready()
+      const status = statusOf(scheduler.snapshot())
+      return status !== 'down' && { spillover: status }
+    },
     record: (recordOptions) => scheduler.record(recordOptions),
     get jobs () { return scheduler.jobs }
   }
@@ -105,6 +111,11 @@ declare namespace spillover {
     ready (): Promise<void>
     drain (): Promise<void>
     snapshot (): Snapshot
+    /**
+     * Is it well? False where no actor of tier 1 is open or no jobs are accepted. Waits for `ready()`. Made to be the
+     * `healthCheck` of @fastify/under-pressure.
+     */
+    healthCheck (): Promise<false | { spillover: 'ok' | 'degraded' }>
     /** what messages of the diagnostics channels carry as `pool` */
     readonly identity: PoolIdentity
     /** Record the pool at work: a trace that Chrome and Perfetto open, as an object. */
