@@ -1,7 +1,6 @@
 // The health endpoint: what the pool is doing, with a schema; off unless asked for.
 import { errors } from '../lib/index.js'
 import type { FastifyInstance, FastifySchema, RouteShorthandOptions } from 'fastify'
-import type { Snapshot } from '../lib/index.js'
 import type { Pool } from './index.js'
 
 /** Options of the health endpoint. */
@@ -17,9 +16,7 @@ const number = { type: 'number' } as const
 const integer = { type: 'integer' } as const
 const text = { type: 'string' } as const
 const flag = { type: 'boolean' } as const
-// untyped: `nullable` is wrong in Swagger 2 and OpenAPI 3.1, and a list of types in OpenAPI 3.0
-const orNull = (what: string) => ({ description: `${what}, or null` })
-const nullableText = orNull('a text')
+const nullableText = { type: 'string', nullable: true } as const
 const times = {
   type: 'object',
   properties: { count: integer, meanMs: number, p50Ms: number, p99Ms: number, maxMs: number }
@@ -27,7 +24,6 @@ const times = {
 
 /** JSON schema of the answer. */
 const answer = {
-  description: 'What the pool is doing',
   type: 'object',
   properties: {
     status: { ...text, enum: ['ok', 'degraded', 'down'] },
@@ -35,7 +31,7 @@ const answer = {
     state: text,
     strategy: text,
     metric: text,
-    quotaCpus: orNull('a number'),
+    quotaCpus: { type: 'number', nullable: true },
     reserved: { type: 'array', items: integer },
     notes: { type: 'array', items: text },
     pinning: {
@@ -48,7 +44,7 @@ const answer = {
     openTier: integer,
     retryAfterS: integer,
     counters: { type: 'object', additionalProperties: true },
-    remote: orNull('an object'),
+    remote: { type: 'object', nullable: true, additionalProperties: true },
     jobs: { type: 'object', additionalProperties: { type: 'object', properties: { wait: times, run: times, border: times } } },
     tiers: {
       type: 'array',
@@ -73,7 +69,7 @@ const answer = {
               type: 'object',
               properties: {
                 slot: integer,
-                cpu: orNull('an integer'),
+                cpu: { type: 'integer', nullable: true },
                 pinned: flag,
                 pinReason: nullableText,
                 state: text,
@@ -92,12 +88,6 @@ const answer = {
 } as const
 
 const { version } = require('../../package.json') as { version: string }
-
-/** `down`: it accepts no jobs, or no actor of tier 1 is open. `degraded`: an actor has failed. */
-export function statusOf ({ state, tiers }: Snapshot): 'ok' | 'degraded' | 'down' {
-  if (state !== 'open' || !tiers[0]!.actors.some((actor) => actor.state === 'open')) return 'down'
-  return tiers.some(({ isDegraded }) => isDegraded) ? 'degraded' : 'ok'
-}
 
 /** Add the route, in a child so that it is the plugin's own. 200 while tier 1 has a live actor, else 503. */
 export async function registerHealth (fastify: FastifyInstance, pool: Pool, health: string | HealthOptions | true):
@@ -120,11 +110,11 @@ Promise<void> {
           return count
         }, {})
       }))
-      const status = statusOf(snapshot)
-      reply.code(status === 'down' ? 503 : 200).header('cache-control', 'no-store')
+      const isAlive = snapshot.state === 'open' && tiers[0]!.actors.some(({ state }) => state === 'open')
+      reply.code(isAlive ? 200 : 503).header('cache-control', 'no-store')
       return {
         ...snapshot,
-        status,
+        status: !isAlive ? 'down' : tiers.some(({ isDegraded }) => isDegraded) ? 'degraded' : 'ok',
         version,
         strategy: plan.strategy,
         quotaCpus: plan.quotaCpus,

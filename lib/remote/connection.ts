@@ -88,9 +88,7 @@ export interface ServerFacts {
   readonly version: string,
   readonly policy: string,
   readonly hasAof: boolean,
-  /** bytes; 0: no limit */
-  readonly maxMemory: number,
-  readonly usedMemory: number
+  readonly maxMemory: number
 }
 
 export async function readFacts (client: Client): Promise<ServerFacts> {
@@ -100,8 +98,7 @@ export async function readFacts (client: Client): Promise<ServerFacts> {
     version: field('valkey_version') || field('redis_version'),
     policy: field('maxmemory_policy'),
     hasAof: field('aof_enabled') === '1',
-    maxMemory: Number(field('maxmemory') || 0),
-    usedMemory: Number(field('used_memory') || 0)
+    maxMemory: Number(field('maxmemory') || 0)
   }
 }
 

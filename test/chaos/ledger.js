@@ -1,0 +1,95 @@
+'use strict'
+// The server's book: every job offered, how it ended, and how often it began and settled; kept in a fixed space.
+const { channels } = require('#lib/index')
+const { anyEnd, innocent, kinds, KEYS, PLACES } = require('./kinds.js')
+
+const REFUSED = ['OVERLOADED', 'CLOSED', 'NOT_READY', 'UNAVAILABLE', 'QUARANTINED']
+/** Texts of what was found wrong that are kept. */
+const MOST = 20
+
+exports.Ledger = class Ledger {
+  /** starts by place, the last number of each key, starts of keyed jobs out of order */
+  starts = new Int32Array(new SharedArrayBuffer((PLACES + KEYS + 1) * 4))
+  offered = 0
+  accepted = 0
+  settled = 0
+  /** ends by code */
+  ends = {}
+  /** innocent jobs that ended with their thread: only killed threads and full heaps may do that */
+  hurt = 0
+  wrong = []
+  wrongs = 0
+  #open = new Map()
+  #ids = new Int32Array(PLACES).fill(-1)
+  #settles = new Uint8Array(PLACES)
+  /** least and most starts that are right, and least and most settles: four numbers a place */
+  #right = new Uint8Array(PLACES * 4)
+
+  constructor (poolOf) {
+    channels.accepted.subscribe(({ pool }) => { if (pool === poolOf()) this.accepted++ })
+    channels.settled.subscribe(({ pool, requestId }) => {
+      if (pool !== poolOf()) return
+      this.settled++
+      if (requestId !== undefined) this.#settles[Number(requestId) % PLACES]++
+    })
+  }
+
+  get open () { return this.#open.size }
+  get outOfOrder () { return this.starts[PLACES + KEYS] }
+
+  offer (id, kind) {
+    const place = id % PLACES
+    this.#audit(place)
+    this.#ids[place] = id
+    this.starts[place] = this.#settles[place] = 0
+    this.offered++
+    this.#open.set(id, kind)
+  }
+
+  /** A job's promise settled; `isCancelled`: its caller asked for it. */
+  end (id, { kind, idempotent, isCancelled }, error, isThrown, isValue) {
+    if (!this.#open.delete(id)) return this.fault(`job ${id} (${kind}): its promise settled without an offer`)
+    const code = !isThrown ? 'ok' : String(error?.code ?? '').match(/^FST_ERR_SPILLOVER_(.+)/)?.[1] ?? 'own'
+    this.ends[code] = (this.ends[code] ?? 0) + 1
+    if (!isThrown && !isValue) this.fault(`job ${id} (${kind}): a wrong value`)
+    const isHurt = Object.hasOwn(innocent, kind) && (code === 'ACTOR_EXIT' || code === 'OUT_OF_MEMORY')
+    if (isHurt) this.hurt++
+    const isRight = kinds[kind].ends.includes(code) || anyEnd.includes(code) || isHurt || code === 'ACTOR_EXIT'
+    if (!isRight || (code === 'CANCELLED' && !isCancelled)) {
+      this.fault(`job ${id} (${kind}): ended with ${code}: ${String(error?.message ?? error).slice(0, 200)}`)
+    }
+    const isRefused = REFUSED.includes(code)
+    // where no job began: refused, never sent, or taken back in time; a job that was killed may have begun or not
+    const isUnstarted = isRefused || code === 'QUEUE_TIMEOUT' || code === 'INPUT_UNCLONEABLE' ||
+      / before it started/.test(code === 'CANCELLED' ? error.message : '') || error?.started === false
+    const hasBegun = code === 'ok' || code === 'own' || code === 'RESULT_UNCLONEABLE'
+    const settles = isRefused ? [0, 0] : code === 'CANCELLED' ? [0, 1] : [1, 1]
+    this.#right.set([hasBegun ? 1 : 0, isUnstarted ? 0 : idempotent ? 2 : 1, ...settles], id % PLACES * 4)
+  }
+
+  /** Look at all places that are not yet looked at. */
+  close () {
+    for (const [id, kind] of this.#open) this.fault(`job ${id} (${kind}): lost, its promise never settled`)
+    for (let place = 0; place < PLACES; place++) this.#audit(place)
+  }
+
+  fault (text) {
+    this.wrongs++
+    if (this.wrong.length < MOST) this.wrong.push(text)
+  }
+
+  #audit (place) {
+    const id = this.#ids[place]
+    if (id < 0 || this.#open.has(id)) return
+    this.#ids[place] = -1
+    const [leastStarts, mostStarts, leastSettles, mostSettles] = this.#right.subarray(place * 4, place * 4 + 4)
+    const starts = this.starts[place]
+    const settles = this.#settles[place]
+    if (starts < leastStarts || starts > mostStarts) {
+      this.fault(`job ${id}: began ${starts} times, right is ${leastStarts} to ${mostStarts}`)
+    }
+    if (settles < leastSettles || settles > mostSettles) {
+      this.fault(`job ${id}: settled ${settles} times, right is ${leastSettles} to ${mostSettles}`)
+    }
+  }
+}

@@ -1,0 +1,67 @@
+'use strict'
+// The ledger at the end of a chaos: what was counted, and what must be true of it.
+
+const failed = []
+let passed = 0
+
+/** One thing that must be true; a failed one is printed at the end. */
+exports.check = (text, isTrue, got) => {
+  if (isTrue) passed++
+  else failed.push(got === undefined ? text : `${text}: got ${typeof got === 'string' ? got : JSON.stringify(got)}`)
+}
+exports.failures = () => ({ failed, passed })
+
+const { check } = exports
+const mb = (bytes) => `${(bytes / 2 ** 20).toFixed(1)} MB`
+const list = (counts) => Object.entries(counts).sort(([, one], [, other]) => other - one)
+  .map(([key, count]) => `${key} ${count}`).join(', ')
+
+exports.report = ({ seconds, options, faults, clients, ledger, before, after, closed, exit }) => {
+  const { counters, ends } = ledger
+  const refused = ends.OVERLOADED ?? 0
+  const lost = ledger.accepted - ledger.settled
+  const doubled = ledger.wrong.filter((text) => /began [2-9]|settled [2-9]/.test(text)).length
+  console.log(`faults     ${list(faults)}; of jobs: ${counters.restarts} threads replaced, ${counters.kills} killed for ` +
+    `a timeout or cancel, ${counters.outOfMemory} heaps full, ${counters.strays} late errors`)
+  console.log(`requests   ${clients.sent} sent, ${clients.answered} answered, ${clients.left} left, ${clients.hung} hung, ` +
+    `${clients.broken} broken; by status: ${list(clients.status)}; ${clients.light} of them light`)
+  console.log(`offered    ${ledger.offered}`)
+  console.log(`refused    ${refused}`)
+  console.log(`accepted   ${ledger.accepted}`)
+  console.log(`settled    ${ledger.settled}: ${list(ends)}`)
+  console.log(`lost       ${lost}`)
+  console.log(`doubled    ${doubled}`)
+  console.log(`hurt       ${ledger.hurt} innocent jobs that ran on threads killed from outside or with a full heap`)
+  for (const [name, numbers] of Object.entries({ before, after, closed })) {
+    console.log(`${name.padEnd(10)} RSS ${mb(numbers.rss)}, heap ${mb(numbers.heapUsed)}, ${numbers.threads} threads, ` +
+      `${numbers.files} files, handles ${JSON.stringify(numbers.handles)}`)
+  }
+  for (const text of [...ledger.wrong, ...clients.wrong]) console.log(`WRONG      ${text}`)
+
+  const settledByCounters = Object.values(counters.settled).reduce((sum, count) => sum + count, 0)
+  check(`at least ${seconds * 20} jobs were accepted`, ledger.accepted >= seconds * 20, ledger.accepted)
+  check('lost is 0', lost === 0 && ledger.open === 0 && ledger.pending === 0, { lost, open: ledger.open, pending: ledger.pending })
+  check('doubled is 0', doubled === 0, doubled)
+  check('every job began, settled and ended as is right for it', ledger.wrongs === 0, ledger.wrongs)
+  check('jobs of a key began in the order accepted', ledger.outOfOrder === 0, ledger.outOfOrder)
+  check("the pool's counters agree: accepted", counters.accepted === ledger.accepted, [counters.accepted, ledger.accepted])
+  check("the pool's counters agree: settled", settledByCounters === ledger.settled, [settledByCounters, ledger.settled])
+  check("the pool's counters agree: refused", counters.refused === refused, [counters.refused, refused])
+  check('every request was answered, but those of clients that left', clients.hung === 0 && clients.broken === 0 &&
+    clients.sent === clients.answered + clients.left, clients)
+  check('every answer belongs to its request, and a light route is never refused', clients.wrong.length === 0, clients.wrong[0])
+  const mayHurt = ((faults['thread killed'] ?? 0) + counters.outOfMemory) * options.asyncPerActor
+  check(`innocent jobs are hurt only on killed threads and full heaps: at most ${mayHurt}`, ledger.hurt <= mayHurt, ledger.hurt)
+  check('all of tier 1 is open again, higher tiers have retired', after.states.every((states, index) =>
+    states.every((state) => index === 0 ? state === 'open' : state !== 'open')), after.states)
+  check('no more threads than before', after.threads <= before.threads, [before.threads, after.threads])
+  check('no more open files than before', after.files <= before.files, [before.files, after.files])
+  check('no more handles than before', Object.entries(after.handles).every(([type, count]) =>
+    type.startsWith('TCPSocket') || count <= (before.handles[type] ?? 0)), [before.handles, after.handles])
+  check('heap within 16 MB of before', after.heapUsed < before.heapUsed + 16 * 2 ** 20, [before.heapUsed, after.heapUsed])
+  check('RSS below 1.5 times that before, and 64 MB', after.rss < before.rss * 1.5 + 64 * 2 ** 20, [before.rss, after.rss])
+  check('after close() no thread is left', closed.alive === 0, closed.alive)
+  check('after close() no timer or socket is left', Object.keys(closed.handles).every((type) =>
+    /^(PipeWrap|Immediate)$/.test(type)), closed.handles)
+  check('the process ends by itself with status 0', exit === 0, exit ?? 'still there after 10 s')
+}
