@@ -9,6 +9,7 @@ import { encodeError, describe } from './errors.js'
 import { Load } from './load.js'
 import { ActorEnd, ERROR, OK, UNREADABLE, UNSENDABLE, WITH_META } from './mailbox.js'
 import { makeLog, SILENT } from './log.js'
+import { loadJobs, warmUp } from './modules.js'
 import { whyUncloneable } from './uncloneable.js'
 import type { Carry } from './carry.js'
 import type { ActorPorts, Taken } from './mailbox.js'
@@ -31,14 +32,12 @@ export default async function actor ({ boot, ports }: { boot: ActorBoot, ports: 
   const startMs = performance.now()
   // before the job modules: threads that they start inherit the mask
   const pinReason = boot.pinReason ?? pinThread(boot.cpu!)
+  // the mailbox port begins to listen after this, so it is counted here
+  baselinePorts = process.getActiveResourcesInfo().length + 1
   const table = await loadJobs(boot)
   const carry = await loadCarry(boot)
   const names = [...table.keys()]
-  for (const [name, input] of Object.entries(boot.warmup)) {
-    const job = table.get(name)
-    if (job === undefined) throw new Error(`option warmup names the unknown job ${name}`)
-    await job(input, warmContext(boot))
-  }
+  await warmUp(table, boot, warmContext(boot))
   const end = new ActorEnd(boot.mailbox, ports)
   const bootMs = performance.now() - startMs
   return await new Promise((resolve) => {
@@ -342,34 +341,6 @@ class Context implements JobContext {
 
 /** Event-loop handles of an actor that idles: the ports of piscina and of the mailbox. */
 let baselinePorts = 0
-
-async function loadJobs (boot: ActorBoot): Promise<Map<string, JobFunction>> {
-  // the mailbox port begins to listen after this, so it is counted here
-  baselinePorts = process.getActiveResourcesInfo().length + 1
-  const found = new Map<string, JobFunction>()
-  for (const { prefix, href } of boot.modules) {
-    let exported: Record<string, unknown>
-    try {
-      exported = await import(href)
-    } catch (error) {
-      throw new Error(`job module ${href}: ${describe(error)}`)
-    }
-    // a CommonJS module gives its exports as `default`, and by name only where the names can be seen
-    const { default: whole } = exported
-    if (whole !== null && typeof whole === 'object') exported = { ...whole, ...exported }
-    for (const name of Object.keys(exported)) {
-      const job = exported[name]
-      if (typeof job !== 'function' || name === 'default' || name === 'module.exports') continue
-      found.set(prefix === '' ? name : `${prefix}.${name}`, job as JobFunction)
-    }
-  }
-  const names = boot.names ?? [...found.keys()].sort()
-  return new Map(names.map((name) => {
-    const job = found.get(name)
-    if (job === undefined) throw new Error(`job ${name} was there when the pool started and is missing now`)
-    return [name, job]
-  }))
-}
 
 function warmContext (boot: ActorBoot): JobContext {
   const signal = new AbortController().signal

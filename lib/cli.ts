@@ -5,6 +5,7 @@ import path from 'node:path'
 import { parseArgs } from 'node:util'
 import type { ParseArgsConfig } from 'node:util'
 import { packRecording } from './cli/archive.js'
+import { doctorHelp, doctorOptions, runDoctor } from './cli/doctor.js'
 import { drawTopology } from './cli/drawing.js'
 import { pageOf } from './cli/paint.js'
 import { printPlan } from './cli/plan.js'
@@ -33,6 +34,7 @@ Commands:
                     each cpu is used for or why it is not
   plan              print the tiers of actors for this machine, and when they open
   worker            run jobs of other machines, taken from Redis
+  doctor            look whether each Redis is fit for that
 
 Options:
   --root DIR        read the kernel files below DIR instead of /
@@ -52,6 +54,7 @@ Options of plan:
   --home CPU        a cpu of the L3 domain that is to be tier 1
 
 ${workerHelp}
+${doctorHelp}
 Colour follows FORCE_COLOR, NO_COLOR and whether the output is a terminal.
 Exit status: 0, or 1 with one line on standard error.
 `
@@ -74,13 +77,11 @@ const commands: Readonly<Record<string, Command>> = {
   },
   worker: {
     options: { ...general, ...workerOptions },
-    async run (flags) {
-      try {
-        return await runWorker(flags)
-      } catch (error) {
-        throw new UsageError((error as Error).message)
-      }
-    }
+    run: (flags) => usage(() => runWorker(flags))
+  },
+  doctor: {
+    options: { ...general, ...doctorOptions },
+    run: (flags) => usage(() => runDoctor(flags))
   },
   plan: {
     options: {
@@ -101,6 +102,15 @@ const commands: Readonly<Record<string, Command>> = {
       const plan = makePlan(topology, options)
       return flags.json ? toJson(describePlan(plan)) : printPlan(page(), plan, topology)
     }
+  }
+}
+
+/** What it throws is one line on standard error. */
+async function usage (run: () => Promise<string>): Promise<string> {
+  try {
+    return await run()
+  } catch (error) {
+    throw new UsageError((error as Error).message)
   }
 }
 

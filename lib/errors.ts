@@ -36,6 +36,8 @@ export const errorTable = {
   REMOTE_ENVELOPE: ['job %s: what the engine delivered is not a job of ours: %s', 500, Error],
   NO_WORKER: ['job %s: no living worker serves %s', 503, Error],
   KEY_REUSED: ['job %s: the idempotency key was used with another input', 422, Error],
+  KEY_INVALID: ['the header Idempotency-Key: %s', 400, Error],
+  NO_OWNER: ['nobody is named as the caller (durable.owner)', 401, Error],
   RESULT_UNCLONEABLE: ['job %s: its result cannot be sent back: %s', 500, TypeError]
 } as const satisfies Record<string, readonly [text: string, status: number, base: ErrorConstructor]>
 

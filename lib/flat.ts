@@ -236,11 +236,7 @@ export class FlatReader {
         return double[0]
       case BYTES: return this.#narrow(more)
       case UNITS: return this.#wide(more)
-      case ARRAY: {
-        const array: unknown[] = []
-        for (let left = more; left > 0; left--) array.push(this.#value())
-        return array
-      }
+      case ARRAY: return this.#array(more)
       case OBJECT: {
         const keys = this.#shapes.keysOf(more)
         const object: Record<string, unknown> = {}
@@ -256,6 +252,19 @@ export class FlatReader {
       }
     }
     return undefined
+  }
+
+  #array (length: number): unknown[] {
+    // an array that grows from nothing takes room for 17
+    switch (length) {
+      case 0: return []
+      case 1: return [this.#value()]
+      case 2: return [this.#value(), this.#value()]
+      case 3: return [this.#value(), this.#value(), this.#value()]
+    }
+    const array = [this.#value(), this.#value(), this.#value(), this.#value()]
+    for (let left = length - 4; left > 0; left--) array.push(this.#value())
+    return array
   }
 
   #narrow (length: number): string {

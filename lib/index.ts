@@ -81,7 +81,7 @@ export type {
   RemoteState, RemoteStats, RemoteStatus, RemoteTicket, RemoteTier, RunResult, Served, Serving, ShardStats,
   SlotSource, TakenJob
 } from './remote/contract.js'
-export type { DurableOptions, DurableTicket, RemoteJobOptions, RemoteOptions } from './remote/spill.js'
+export type { DurableOptions, Durables, DurableTicket, RemoteJobOptions, RemoteOptions } from './remote/spill.js'
 export type { Arrival, Costs, Sample, SimulatedKind, SimulateOptions, Simulation } from './simulator.js'
 export type { OffloadOptions } from './pending.js'
 export type { ActorSnapshot, Hint, Measures, PinningSnapshot, Snapshot, TierSnapshot } from './snapshot.js'

@@ -57,6 +57,8 @@ export interface ActorBoot {
   /** names in table order as the first actor reported them; null for the first actor */
   readonly names: readonly string[] | null
   readonly warmup: Readonly<Record<string, unknown>>
+  /** how often each of them is called */
+  readonly warmupCalls: number
   readonly metric: 'demand' | 'running'
   readonly asyncPerActor: number
   readonly blockWhenIdle: boolean | 'auto'

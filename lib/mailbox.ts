@@ -144,6 +144,9 @@ export class HostEnd<T extends Held> {
     }
   }
 
+  /** Was the actor asleep, and has not woken up yet? */
+  get isWaking (): boolean { return Atomics.load(this.#words.control, STATE) === WAKING }
+
   /** Take one job back: true when the actor had not claimed it; then it is out of the mailbox. */
   takeBack (job: T): boolean {
     if (!this.#holds(job) || !this.#words.requests.revoke(job.position)) return false

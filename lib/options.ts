@@ -73,6 +73,8 @@ export interface Options {
   callerStack?: boolean | 'auto'
   /** `{ job: input }` to be called in each new actor before it opens @default {} */
   warmup?: Record<string, unknown>
+  /** how often each call of `warmup` is made, so that the job is compiled before the first request @default 1 */
+  warmupCalls?: number
   /** heap limits of each thread, as in node:worker_threads @default Node's own */
   resourceLimits?: ResourceLimits
   /** environment of the threads @default a copy of the process's */
@@ -173,6 +175,7 @@ export const optionTable = {
   watch: [true, oneOf(true, false)],
   callerStack: ['auto', oneOf(true, false, 'auto')],
   warmup: [{}, record],
+  warmupCalls: [1, integer(1, 100_000)],
   resourceLimits: [undefined, record],
   env: [undefined, texts],
   execArgv: [undefined, {

@@ -244,7 +244,7 @@ export class Placing {
   #pick (job: Job, nowMs: number): Actor<Job> | undefined {
     const idle = this.#idle.first(this.#openSlots)
     if (idle >= 0) return this.#actors[idle]
-    if (job.options.transfer !== undefined) return undefined
+    if (job.options.transfer !== undefined) return this.#doneActor()
     let best: Actor<Job> | undefined
     let bestMs = Infinity
     for (let slot = 0; slot < this.#openSlots; slot++) {
@@ -254,7 +254,16 @@ export class Placing {
         bestMs = actor.workMs
       }
     }
-    return best
+    return best ?? this.#doneActor()
+  }
+
+  /** An actor that has ended its only job, whose reply is not read yet: it idles as well. */
+  #doneActor (): Actor<Job> | undefined {
+    for (let slot = 0; slot < this.#openSlots; slot++) {
+      const actor = this.#actors[slot]!
+      if (actor.state === 'open' && actor.mailbox!.depth === 1 && actor.mailbox!.hasReply) return actor
+    }
+    return undefined
   }
 
   /** The keys of an actor that has failed, or whose slot is empty, have a new home. */

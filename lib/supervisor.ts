@@ -45,6 +45,7 @@ export interface Actor<T extends Held> {
 export interface SupervisorOptions {
   readonly modules: readonly JobModule[]
   readonly warmup: Readonly<Record<string, unknown>>
+  readonly warmupCalls: number
   readonly metric: 'demand' | 'running'
   readonly asyncPerActor: number
   readonly blockWhenIdle: boolean | 'auto'
@@ -182,6 +183,7 @@ export class Supervisor<T extends Held> {
         modules: options.modules,
         names: this.#names,
         warmup: options.warmup,
+        warmupCalls: options.warmupCalls,
         metric: options.metric,
         asyncPerActor: options.asyncPerActor,
         blockWhenIdle: options.blockWhenIdle,

@@ -123,7 +123,9 @@ function makeFamilies (pools: ReadonlyMap<string, Measured>): Family[] {
     counter('spilled', 'jobs_spilled_total', 'Jobs taken by the overflow.'),
     counter('takenBack', 'jobs_taken_back_total', 'Jobs taken back from a mailbox before they began.'),
     counter('restarts', 'actor_restarts_total', 'Actors that died and were, or are to be, replaced.'),
-    counter('kills', 'actor_kills_total', 'Actors killed because a cancelled job did not end.')
+    counter('kills', 'actor_kills_total', 'Actors killed because a cancelled job did not end.'),
+    counter('outOfMemory', 'actor_out_of_memory_total', 'Actors that died because they ran out of memory.'),
+    counter('strays', 'stray_errors_total', 'Errors that jobs threw after they had ended.')
   ]
 }
 

@@ -1,6 +1,7 @@
 // The health endpoint: what the pool is doing, with a schema; off unless asked for.
 import { errors } from '../lib/index.js'
 import type { FastifyInstance, FastifySchema, RouteShorthandOptions } from 'fastify'
+import type { Snapshot } from '../lib/index.js'
 import type { Pool } from './index.js'
 
 /** Options of the health endpoint. */
@@ -16,7 +17,9 @@ const number = { type: 'number' } as const
 const integer = { type: 'integer' } as const
 const text = { type: 'string' } as const
 const flag = { type: 'boolean' } as const
-const nullableText = { type: 'string', nullable: true } as const
+// untyped: `nullable` is wrong in Swagger 2 and OpenAPI 3.1, and a list of types in OpenAPI 3.0
+const orNull = (what: string) => ({ description: `${what}, or null` })
+const nullableText = orNull('a text')
 const times = {
   type: 'object',
   properties: { count: integer, meanMs: number, p50Ms: number, p99Ms: number, maxMs: number }
@@ -24,6 +27,7 @@ const times = {
 
 /** JSON schema of the answer. */
 const answer = {
+  description: 'What the pool is doing',
   type: 'object',
   properties: {
     status: { ...text, enum: ['ok', 'degraded', 'down'] },
@@ -31,7 +35,7 @@ const answer = {
     state: text,
     strategy: text,
     metric: text,
-    quotaCpus: { type: 'number', nullable: true },
+    quotaCpus: orNull('a number'),
     reserved: { type: 'array', items: integer },
     notes: { type: 'array', items: text },
     pinning: {
@@ -44,7 +48,7 @@ const answer = {
     openTier: integer,
     retryAfterS: integer,
     counters: { type: 'object', additionalProperties: true },
-    remote: { type: 'object', nullable: true, additionalProperties: true },
+    remote: orNull('an object'),
     jobs: { type: 'object', additionalProperties: { type: 'object', properties: { wait: times, run: times, border: times } } },
     tiers: {
       type: 'array',
@@ -69,7 +73,7 @@ const answer = {
               type: 'object',
               properties: {
                 slot: integer,
-                cpu: { type: 'integer', nullable: true },
+                cpu: orNull('an integer'),
                 pinned: flag,
                 pinReason: nullableText,
                 state: text,
@@ -88,6 +92,12 @@ const answer = {
 } as const
 
 const { version } = require('../../package.json') as { version: string }
+
+/** `down`: it accepts no jobs, or no actor of tier 1 is open. `degraded`: an actor has failed. */
+export function statusOf ({ state, tiers }: Snapshot): 'ok' | 'degraded' | 'down' {
+  if (state !== 'open' || !tiers[0]!.actors.some((actor) => actor.state === 'open')) return 'down'
+  return tiers.some(({ isDegraded }) => isDegraded) ? 'degraded' : 'ok'
+}
 
 /** Add the route, in a child so that it is the plugin's own. 200 while tier 1 has a live actor, else 503. */
 export async function registerHealth (fastify: FastifyInstance, pool: Pool, health: string | HealthOptions | true):
@@ -110,11 +120,11 @@ Promise<void> {
           return count
         }, {})
       }))
-      const isAlive = snapshot.state === 'open' && tiers[0]!.actors.some(({ state }) => state === 'open')
-      reply.code(isAlive ? 200 : 503).header('cache-control', 'no-store')
+      const status = statusOf(snapshot)
+      reply.code(status === 'down' ? 503 : 200).header('cache-control', 'no-store')
       return {
         ...snapshot,
-        status: !isAlive ? 'down' : tiers.some(({ isDegraded }) => isDegraded) ? 'degraded' : 'ok',
+        status,
         version,
         strategy: plan.strategy,
         quotaCpus: plan.quotaCpus,

@@ -1,22 +1,25 @@
 // The Fastify plugin: options, decorators, lifecycle; everything else is one floor down.
 import fp = require('fastify-plugin')
 import { channels, createScheduler, errors } from '../lib/index.js'
+import { registerDurable } from './durable.js'
 import { decorate } from './offload.js'
 import { registerDashboard } from './dashboard.js'
-import { registerHealth } from './health.js'
+import { registerHealth, statusOf } from './health.js'
+import { withoutFastifys } from './registration.js'
 import { registerMetrics } from './metrics.js'
 import type { FastifyPluginAsync, RouteHandlerMethod } from 'fastify'
 import type {
   JobInput, JobName, JobResult, JobsOf as Jobs, OffloadOptions as CallOptions, Options as PoolOptions, Plan,
   HintMessage, JobContext as Context, JobLog, PoolIdentity, RecordOptions, Snapshot, Trace
 } from '../lib/index.js'
+import type { DurableHandlerOptions, DurableRoutes } from './durable.js'
 import type { OffloadHandlerOptions, RouteOffload } from './offload.js'
 import type { DashboardOptions } from './dashboard.js'
 import type { HealthOptions } from './health.js'
 import type { MetricsOptions } from './metrics.js'
 
 const plugin: FastifyPluginAsync<spillover.Options> = async (fastify, options) => {
-  const { health, metrics, dashboard, namespace, ...poolOptions } = options
+  const { health, metrics, dashboard, durable, namespace, ...poolOptions } = withoutFastifys(options)
   if (namespace !== undefined && (typeof namespace !== 'string' || namespace === '')) {
     throw new errors.OPTION('namespace', 'a name', JSON.stringify(namespace))
   }
@@ -34,6 +37,11 @@ const plugin: FastifyPluginAsync<spillover.Options> = async (fastify, options) =
     ready: () => scheduler.ready(),
     drain: () => scheduler.drain(),
     snapshot: () => scheduler.snapshot(),
+    healthCheck: async () => {
+      await scheduler.ready()
+      const status = statusOf(scheduler.snapshot())
+      return status !== 'down' && { spillover: status }
+    },
     record: (recordOptions) => scheduler.record(recordOptions),
     get jobs () { return scheduler.jobs }
   }
@@ -46,9 +54,13 @@ const plugin: FastifyPluginAsync<spillover.Options> = async (fastify, options) =
   if (metrics !== undefined && metrics !== false) await registerMetrics(fastify, scheduler, metrics)
   if (dashboard !== undefined && dashboard !== false) await registerDashboard(fastify, pool, dashboard)
 
+  if (durable !== undefined && namespace !== undefined) throw new errors.OPTION('durable', 'no value where namespace is set', 'an object')
+  const checkDurableNames = durable === undefined ? undefined : await registerDurable(fastify, scheduler, durable)
+
   fastify.addHook('onReady', async () => {
     await scheduler.ready()
     checkNames(scheduler.jobs)
+    checkDurableNames?.(scheduler.jobs)
   })
   const onHint = (message: unknown): void => {
     const { pool: about, text, ...numbers } = message as HintMessage
@@ -68,6 +80,8 @@ declare module 'fastify' {
     offload: spillover.Offload
     /** Make a route handler that runs a job and replies with its result. */
     offloadHandler <Name extends JobName> (name: Name, options?: OffloadHandlerOptions<Name>): RouteHandlerMethod
+    /** Make a route handler that hands over a durable job and replies 202 with its place, or with its result. */
+    durableHandler <Name extends JobName> (name: Name, options?: DurableHandlerOptions<Name>): RouteHandlerMethod
     /** The pool, and those of other namespaces by name. */
     spillover: spillover.Pool & { readonly [namespace: string]: spillover.Pool }
   }
@@ -93,6 +107,8 @@ declare namespace spillover {
     metrics?: string | MetricsOptions | boolean
     /** path of the dashboard, or its options; off unless given */
     dashboard?: string | DashboardOptions | false
+    /** routes of durable jobs, and `app.durableHandler`; off unless given */
+    durable?: DurableRoutes
     /** name of this pool, where an application has several */
     namespace?: string
   }
@@ -105,6 +121,11 @@ declare namespace spillover {
     ready (): Promise<void>
     drain (): Promise<void>
     snapshot (): Snapshot
+    /**
+     * Is it well? False where no actor of tier 1 is open or no jobs are accepted. Waits for `ready()`. Made to be the
+     * `healthCheck` of @fastify/under-pressure.
+     */
+    healthCheck (): Promise<false | { spillover: 'ok' | 'degraded' }>
     /** what messages of the diagnostics channels carry as `pool` */
     readonly identity: PoolIdentity
     /** Record the pool at work: a trace that Chrome and Perfetto open, as an object. */

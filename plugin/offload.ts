@@ -1,5 +1,6 @@
 // What a route can do: request.offload, offloadHandler and config.offload; compiled once, at boot.
 import { errors, optionTable } from '../lib/index.js'
+import { addResponses } from './responses.js'
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteHandlerMethod } from 'fastify'
 import type { JobInput, JobName, OffloadOptions } from '../lib/index.js'
 import type { Pool } from './index.js'
@@ -26,13 +27,16 @@ type AnyFunction = (this: FastifyRequest, ...args: any[]) => unknown
 export function decorate (fastify: FastifyInstance, pool: Pool, namespace: string | undefined):
 (known: readonly string[]) => void {
   const mentioned: { job: string, where: string }[] = []
+  const handlers = new WeakSet<object>()
   let isClosing = false
 
   fastify.addHook('onRoute', (route) => {
     const config = route.config?.offload
+    if (handlers.has(route.handler)) addResponses(route)
     if (config === undefined || config === false) return
     const where = `${String(route.method)} ${route.url}`
     checkRoute(config, where)
+    if (namespace === undefined) addResponses(route)
     if (config.job !== undefined && namespace === undefined) mentioned.push({ job: config.job, where })
   })
 
@@ -66,10 +70,12 @@ export function decorate (fastify: FastifyInstance, pool: Pool, namespace: strin
     const { input, ...defaults } = options
     checkRoute(defaults, `offloadHandler(${JSON.stringify(name)})`)
     mentioned.push({ job: name, where: 'offloadHandler' })
-    return async (request, reply) => {
+    const handle: RouteHandlerMethod = async (request, reply) => {
       const value = input === undefined ? request.body : await input(request)
       return await (offloadFor(request, reply))(name, value, defaults as OffloadOptions)
     }
+    handlers.add(handle)
+    return handle
   }
 
   if (namespace === undefined) {

@@ -10,13 +10,13 @@ const floors = [
   ['shapes'],
   ['flat'],
   ['errors', 'load', 'trace', 'jobs', 'ring', 'clock', 'metrics', 'queue', 'idle', 'cpuload', 'machine/cpulist', 'simulator/random'],
-  ['machine/files', 'machine/allowed', 'log', 'spans', 'deadlines', 'simulator/clock', 'uncloneable', 'affinity'],
+  ['machine/files', 'machine/allowed', 'log', 'spans', 'deadlines', 'simulator/clock', 'uncloneable', 'affinity', 'modules'],
   ['machine/arch', 'machine/mounts', 'machine/nodes', 'carry', 'claims'],
   ['machine/cgroup', 'machine/cpus'],
   ['machine/kinds'],
   ['remote/contract', 'remote/breaker', 'remote/keys', 'remote/connection'],
   ['remote/json', 'remote/id', 'remote/msgpack', 'remote/waiters', 'remote/settings', 'remote/conformance'],
-  ['remote/envelope', 'remote/memory', 'remote/codecs', 'remote/overflowing', 'remote/shard'],
+  ['remote/envelope', 'remote/memory', 'remote/codecs', 'remote/overflowing', 'remote/shard', 'remote/diagnosis'],
   ['remote/durables', 'remote/foreign', 'remote/records', 'remote/sender', 'remote/depths', 'remote/answer'],
   ['remote/spill', 'remote/hints', 'remote/running'],
   ['remote/producer', 'remote/consumer'],
@@ -36,7 +36,7 @@ const floors = [
   ['scheduler'],
   ['simulator'],
   ['index'],
-  ['cli/archive', 'cli/paint', 'cli/worker'],
+  ['cli/archive', 'cli/doctor', 'cli/paint', 'cli/worker'],
   ['cli/plan'],
   ['cli/drawing'],
   ['cli']
@@ -118,7 +118,7 @@ t.test('the plugin comes in by lib/index.js only, and the command line as well',
   for (const source of lib.filter(({ name }) => /^cli(\/|$)/.test(name))) {
     const names = local(source).map(({ from }) => nameOf(source, from))
     t.same(names.filter((name) => name !== 'index' && !name.startsWith('cli/')),
-      source.name === 'cli/worker' ? ['remote/bullmq'] : [], source.name)
+      { 'cli/worker': ['remote/bullmq'], 'cli/doctor': ['remote/diagnosis', 'remote/diagnosis'] }[source.name] ?? [], source.name)
   }
 })
 

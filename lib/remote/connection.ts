@@ -88,7 +88,9 @@ export interface ServerFacts {
   readonly version: string,
   readonly policy: string,
   readonly hasAof: boolean,
-  readonly maxMemory: number
+  /** bytes; 0: no limit */
+  readonly maxMemory: number,
+  readonly usedMemory: number
 }
 
 export async function readFacts (client: Client): Promise<ServerFacts> {
@@ -98,7 +100,8 @@ export async function readFacts (client: Client): Promise<ServerFacts> {
     version: field('valkey_version') || field('redis_version'),
     policy: field('maxmemory_policy'),
     hasAof: field('aof_enabled') === '1',
-    maxMemory: Number(field('maxmemory') || 0)
+    maxMemory: Number(field('maxmemory') || 0),
+    usedMemory: Number(field('used_memory') || 0)
   }
 }
 

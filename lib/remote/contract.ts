@@ -81,6 +81,8 @@ export interface RemoteStatus {
   readonly attempt: number
   readonly createdAtMs: number
   readonly deadlineAtMs: number
+  /** of a job that ended */
+  readonly endedAtMs?: number
   readonly progress: unknown
   readonly owner: string | undefined
   readonly fingerprint: string | undefined

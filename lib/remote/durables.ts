@@ -75,6 +75,11 @@ export class Durables {
   /** Wait for a durable job that was handed over before, here or elsewhere. */
   attach (id: string): DurableTicket { return this.#open(id, this.#options.tier.attach(id)) }
 
+  /** Is its result no longer kept, although its record may still lie there? */
+  isPast ({ endedAtMs }: RemoteStatus): boolean {
+    return endedAtMs !== undefined && endedAtMs + this.#options.resultTtlMs < Date.now()
+  }
+
   lookup (id: string): Promise<RemoteStatus | null> { return this.#options.tier.lookup(id) }
   cancel (id: string, reason: string): Promise<'removed' | 'signalled' | 'finished' | 'unknown'> { return this.#options.tier.cancel(id, reason) }
 

@@ -10,14 +10,14 @@ export const queueOf = (job: string, version: string): string => `${job}@${versi
 /** The part that is unique in its queue: never the engine's counter, which starts again after a loss of data. */
 export function uniquePart (queue: string, key: { scope: string, value: string } | undefined): string {
   if (key === undefined) return randomUUID()
-  return `k${createHash('sha256').update(JSON.stringify([key.scope, queue, key.value])).digest('hex')}`
+  return `k${createHash('sha256').update(JSON.stringify([key.scope, queue, key.value])).digest('base64url')}`
 }
 
 export function makeId (region: string, shard: number, queue: string, unique: string): string {
   return `${region}.${String(shard).padStart(2, '0')}.${queue}.${unique}`
 }
 
-const form = /^([a-z0-9-]{1,32})\.(\d{2,4})\.([\w$.-]{1,128})@([\w$-]{1,128})\.(k[0-9a-f]{64}|[0-9a-f-]{36})$/
+const form = /^([a-z0-9-]{1,32})\.(\d{2,4})\.([\w$.-]{1,128})@([\w$-]{1,128})\.(k[\w-]{43}|[0-9a-f-]{36})$/
 
 /** Take an id apart; undefined for anything that is none of ours. */
 export function parseId (id: string): (JobRef & { readonly region: string, readonly unique: string }) | undefined {

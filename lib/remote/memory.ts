@@ -15,6 +15,7 @@ interface MemoryRecord {
   state: RemoteState
   attempt: number
   progress: unknown
+  endedAtMs: number | undefined
   outcome: RemoteOutcome | undefined
   abort: AbortController | undefined
   readonly done: Promise<RemoteOutcome>
@@ -90,6 +91,7 @@ export class MemoryBroker {
   finish (record: MemoryRecord, outcome: RemoteOutcome): void {
     if (record.outcome !== undefined) return
     record.outcome = outcome
+    record.endedAtMs = Date.now()
     record.state = outcome.status === 'ok' ? 'succeeded' : outcome.status
     record.settle(outcome)
     setTimeout(() => this.records.delete(record.id), record.job.resultTtlMs).unref()
@@ -157,6 +159,7 @@ class MemoryTier implements RemoteTier {
         state: 'queued',
         attempt: 0,
         progress: undefined,
+        endedAtMs: undefined,
         outcome: undefined,
         abort: undefined,
         done,
@@ -180,7 +183,7 @@ class MemoryTier implements RemoteTier {
     if (this.#broker.isDown) throw new errors.REMOTE_DOWN(id, 'the broker is down')
     const record = this.#broker.records.get(id)
     if (record === undefined) return null
-    const { state, attempt, createdAtMs, deadlineAtMs, progress, outcome, job } = record
+    const { state, attempt, createdAtMs, deadlineAtMs, endedAtMs, progress, outcome, job } = record
     const { version, owner, key } = job
     return {
       id,
@@ -190,6 +193,7 @@ class MemoryTier implements RemoteTier {
       attempt,
       createdAtMs,
       deadlineAtMs,
+      ...(endedAtMs !== undefined && { endedAtMs }),
       progress,
       owner,
       fingerprint: key?.fingerprint,

@@ -39,6 +39,7 @@ export class Records {
       attempt: Number(attempt ?? 0),
       createdAtMs: envelope.at,
       deadlineAtMs: envelope.d,
+      ...(isFinal && { endedAtMs: Number(finishedOn) }),
       progress: typeof progress === 'string' && progress !== '0' ? parseSafely(progress) : undefined,
       owner: envelope.o,
       fingerprint: envelope.k,

@@ -10,7 +10,7 @@ import type { RemoteStats, RemoteTicket, RemoteTier, Served, Serving } from './c
 import type { RemoteChecked, RemoteOptions } from './overflowing.js'
 
 export type { RemoteJobOptions, RemoteOptions } from './overflowing.js'
-export type { DurableOptions, DurableTicket } from './durables.js'
+export type { DurableOptions, Durables, DurableTicket } from './durables.js'
 
 /** Granted where the call has no queueTimeoutMs, and where its run has no limit, ms. Chosen. */
 const WAIT_MS = 10_000

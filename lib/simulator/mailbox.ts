@@ -91,6 +91,7 @@ export class SimulatedMailbox<T extends Held> implements Mailbox<T> {
   #isClosed = false
   // the actor's own
   #isAsleep = false
+  #isWaking = false
   #isBusy = true
   #isScheduled = false
   #isUnrung = false
@@ -107,6 +108,7 @@ export class SimulatedMailbox<T extends Held> implements Mailbox<T> {
 
   get depth (): number { return this.#held.size }
   get hasReply (): boolean { return this.#replies.length > 0 }
+  get isWaking (): boolean { return this.#isWaking }
   /** Jobs that have not been replied to. */
   get unfinished (): number {
     let count = 0
@@ -137,6 +139,7 @@ export class SimulatedMailbox<T extends Held> implements Mailbox<T> {
   wake (): void {
     if (!this.#isAsleep) return
     this.#isAsleep = false
+    this.#isWaking = true
     this.#schedule(this.#world.wakeMs())
   }
 
@@ -256,7 +259,7 @@ export class SimulatedMailbox<T extends Held> implements Mailbox<T> {
   }
 
   #pump (): void {
-    this.#isScheduled = false
+    this.#isScheduled = this.#isWaking = false
     if (this.#isBusy) return // the job that runs pumps again
     if (this.#isStopped) return this.#stop()
     if (this.#mayTake) {

@@ -49,6 +49,7 @@ const wrong = {
   watch: [1, 'true', 'auto', null],
   callerStack: ['always', 1],
   warmup: [[], 'job', 1],
+  warmupCalls: [0, 100_001, 1.5],
   resourceLimits: [[], 512],
   env: [{ A: 1 }, [], 'A=1'],
   execArgv: ['--expose-gc', [1], {}],

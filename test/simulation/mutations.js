@@ -49,7 +49,7 @@ const mutations = {
   })],
   'every job runs again after a death': [/starts 2 times/, part({ isIdempotent: true })],
   'a dead actor stays active': [/active is/, method(Load, 'leave', () => function () {})],
-  'the bell is not asked for': [/hang|close\(\)/, method(SimulatedMailbox, 'arm', () => function () {})],
+  'the bell is not asked for': [/hang|close\(\)|come to rest/, method(SimulatedMailbox, 'arm', () => function () {})],
   'the replies of a dead actor are not read': [/had replied/, method(Settling, 'onGone', (onGone) => function (actor, mailbox, reason) {
     mailbox.drain = () => 0
     onGone.call(this, actor, mailbox, reason)

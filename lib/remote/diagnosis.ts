@@ -1,0 +1,145 @@
+// Looks at one Redis as the tier will use it: version, settings, rights, latency, clock, and queues that nobody serves.
+import { once } from 'node:events'
+import { BrokerClock, connect, readFacts } from './connection.js'
+import { Keys } from './keys.js'
+import type { Client, RedisAddress } from './connection.js'
+
+/** `bad`: the tier will not work as promised; `warn`: it will, but somebody should know. */
+export interface Finding { readonly level: 'ok' | 'warn' | 'bad', readonly what: string, readonly text: string }
+
+/** What is expected of the deployment. */
+export interface DiagnosisOptions { readonly env: string, readonly region: string, readonly allowVolatile: boolean }
+
+/** Oldest version that BullMQ 6 recommends. */
+const MIN_VERSION = [6, 2]
+/** A round trip above this costs more than a job worth spilling gains, ms; chosen. */
+const SLOW_MS = 20
+/** The tier follows the clock of Redis; a larger offset is worth a look at NTP, ms; chosen. */
+const OFFSET_MS = 5000
+const CONNECT_MS = 5000
+const PINGS = 20
+
+/** Look at the Redis of one shard. Never rejects. */
+export async function diagnose (address: RedisAddress, shard: number, options: DiagnosisOptions): Promise<Finding[]> {
+  let reason = `no answer within ${CONNECT_MS} ms`
+  const client = connect(address, 'producer', 'fs-doctor', CONNECT_MS, (error) => { reason = error.message || String(error) })
+  try {
+    await once(client, 'ready', { signal: AbortSignal.timeout(CONNECT_MS) })
+  } catch {
+    client.disconnect()
+    return [{ level: 'bad', what: 'connection', text: reason }]
+  }
+  const keys = new Keys(options.env, options.region, shard)
+  const findings: Finding[] = [{ level: 'ok', what: 'connection', text: 'reached' }]
+  for (const look of [lookAtServer, lookAtRights, lookAtTime, lookAtQueues]) {
+    try {
+      findings.push(...await look(client, keys, options))
+    } catch (error) {
+      findings.push({ level: 'bad', what: 'command', text: (error as Error).message })
+    }
+  }
+  client.disconnect()
+  return findings
+}
+
+async function lookAtServer (client: Client, _keys: Keys, { allowVolatile }: DiagnosisOptions): Promise<Finding[]> {
+  const { version, policy, hasAof, maxMemory, usedMemory } = await readFacts(client)
+  const [major = 0, minor = 0] = version.split('.').map(Number)
+  const isOld = major < MIN_VERSION[0]! || (major === MIN_VERSION[0] && minor < MIN_VERSION[1]!)
+  const share = maxMemory === 0 ? 0 : usedMemory / maxMemory
+  return [
+    { level: isOld ? 'bad' : 'ok', what: 'version', text: `${version}${isOld ? `, expected ${MIN_VERSION.join('.')} or newer` : ''}` },
+    policy === 'noeviction'
+      ? { level: 'ok', what: 'maxmemory-policy', text: policy }
+      : { level: 'bad', what: 'maxmemory-policy', text: `${policy}: jobs vanish when memory is full; set noeviction` },
+    hasAof
+      ? { level: 'ok', what: 'appendonly', text: 'yes' }
+      : { level: allowVolatile ? 'warn' : 'bad', what: 'appendonly', text: 'no: durable jobs are refused; set appendonly yes' },
+    maxMemory === 0
+      ? { level: 'warn', what: 'memory', text: `${mega(usedMemory)} used, no limit (maxmemory): a full machine ends the server` }
+      : { level: share > 0.8 ? 'bad' : 'ok', what: 'memory', text: `${mega(usedMemory)} of ${mega(maxMemory)} used` }
+  ]
+}
+
+/** Each command that the tier and BullMQ send, on keys and channels of the deployment. */
+async function lookAtRights (client: Client, keys: Keys): Promise<Finding[]> {
+  const key = `${keys.prefix}:doctor`
+  const script = 'redis.call("incr", KEYS[1]); return redis.call("pexpire", KEYS[1], 1000)'
+  const tries: [string, () => Promise<unknown>][] = [
+    ['SET', () => client.set(key, '1', 'PX', 10_000)],
+    ['GET', () => client.get(key)],
+    ['EXISTS', () => client.exists(key)],
+    ['EVAL', () => client.eval(script, 1, key)],
+    ['EVALSHA', () => client.evalsha('0'.repeat(40), 1, key)],
+    ['DEL', () => client.del(key)],
+    ['HSET', () => client.hset(key, 'a', '1')],
+    ['HMGET', () => client.hmget(key, 'a')],
+    ['PEXPIRE', () => client.pexpire(key, 10_000)],
+    ['DEL', () => client.del(key)],
+    ['SADD', () => client.sadd(key, '1')],
+    ['SMEMBERS', () => client.smembers(key)],
+    ['DEL', () => client.del(key)],
+    ['ZADD', () => client.zadd(key, 1, 'a')],
+    ['ZRANGEBYSCORE', () => client.zrangebyscore(key, 0, 1)],
+    ['ZCARD', () => client.zcard(key)],
+    ['BZPOPMIN', () => client.bzpopmin(key, 1)],
+    ['LLEN', () => client.llen(key)],
+    ['XADD', () => client.xadd(key, 'MAXLEN', '~', '1', '*', 'a', '1')],
+    ['DEL', () => client.del(key)],
+    ['PUBLISH', () => client.publish(keys.cancels, '')],
+    ['SUBSCRIBE', async () => {
+      await client.subscribe(keys.hints('doctor'))
+      await client.unsubscribe(keys.hints('doctor'))
+    }],
+    ['CLIENT SETNAME', () => client.client('SETNAME', 'fs-doctor')]
+  ]
+  const denied = new Set<string>()
+  for (const [name, run] of tries) {
+    await run().catch((error: Error) => {
+      if (/NOPERM/.test(error.message)) denied.add(name)
+      else if (!/NOSCRIPT/.test(error.message)) throw error
+    })
+  }
+  return [denied.size === 0
+    ? { level: 'ok', what: 'rights', text: `every command is allowed on ${keys.prefix}*` }
+    : { level: 'bad', what: 'rights', text: `refused on ${keys.prefix}*: ${[...denied].join(', ')}` }]
+}
+
+async function lookAtTime (client: Client): Promise<Finding[]> {
+  const clock = new BrokerClock(Date.now)
+  const times: number[] = []
+  for (let ping = 0; ping < PINGS; ping++) {
+    const before = performance.now()
+    await client.ping()
+    times.push(performance.now() - before)
+  }
+  await clock.read(client)
+  const median = times.sort((a, b) => a - b)[PINGS / 2]!
+  const offsetMs = Math.round(clock.offsetMs)
+  return [
+    { level: median > SLOW_MS ? 'bad' : 'ok', what: 'latency', text: `${median.toFixed(2)} ms median, ${times.at(-1)!.toFixed(2)} ms worst of ${PINGS}` },
+    { level: Math.abs(offsetMs) > OFFSET_MS ? 'warn' : 'ok', what: 'clock', text: `${offsetMs} ms from this machine's` }
+  ]
+}
+
+async function lookAtQueues (client: Client, keys: Keys): Promise<Finding[]> {
+  const findings: Finding[] = []
+  const nowMs = Date.now()
+  const [seconds] = await client.time() as unknown as [string]
+  for (const queue of (await client.smembers(keys.queues)).sort()) {
+    const count = async (list: 'wait' | 'active'): Promise<number> => await client.llen(keys.list(queue, list))
+    const [waiting, active] = [await count('wait'), await count('active')]
+    const [prioritized, delayed] = [await client.zcard(keys.list(queue, 'prioritized')), await client.zcard(keys.list(queue, 'delayed'))]
+    const failed = await client.zcard(keys.list(queue, 'failed'))
+    const alive = await client.zrangebyscore(keys.alive(queue), Number(seconds) * 1000 || nowMs, '+inf')
+    const isPaused = await client.hexists(keys.list(queue, 'meta'), 'paused') === 1
+    const depth = waiting + active + prioritized + delayed
+    const numbers = `${depth} jobs, ${failed} failed ones kept, ${alive.length} workers`
+    if (isPaused) findings.push({ level: 'bad', what: `queue ${queue}`, text: `paused; ${numbers}` })
+    else if (depth > 0 && alive.length === 0) findings.push({ level: 'bad', what: `queue ${queue}`, text: `orphaned: ${numbers}` })
+    else findings.push({ level: 'ok', what: `queue ${queue}`, text: numbers })
+  }
+  return findings
+}
+
+const mega = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(0)} MB`

@@ -1,0 +1,68 @@
+// Job modules: TypeScript with and without a loader, what is said where there is none, and the calls that warm jobs up.
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import t from 'tap'
+import { createScheduler } from '#lib/index'
+import { loadJobs, warmUp } from '#lib/modules'
+import type { JobContext } from '#lib/index'
+import type { Test } from 'tap'
+
+const fixtures = join(__dirname, '..', 'fixtures')
+const typescript = join(fixtures, 'ts', 'jobs.ts')
+const loader = pathToFileURL(join(fixtures, 'ts', 'loader.mjs')).href
+const strips = Boolean((process.features as { typescript?: unknown }).typescript)
+
+async function start (t: Test, options: object): Promise<ReturnType<typeof createScheduler>> {
+  const pool = createScheduler({ jobs: typescript, tiers: [{ actors: 1 }], execArgv: [], ...options })
+  t.teardown(() => pool.close())
+  await pool.ready()
+  return pool
+}
+
+t.test('a job file in TypeScript runs where a loader is given to the threads', async (t) => {
+  const pool = await start(t, { execArgv: ['--import', loader] })
+  t.equal(await pool.offload('add', { a: 1, b: 2 }), '3 in tier 1')
+})
+
+t.test('without a loader it runs where Node strips types; elsewhere ready() says what to do', async (t) => {
+  if (strips) {
+    const pool = await start(t, {})
+    t.equal(await pool.offload('add', { a: 1, b: 2 }), '3 in tier 1')
+    return
+  }
+  await t.rejects(start(t, {}), {
+    code: 'FST_ERR_SPILLOVER_JOB_MODULE',
+    message: new RegExp(`ts/jobs\\.ts: this Node \\(${process.versions.node}\\) does not load TypeScript\\. ` +
+      'Node 22\\.18 and later do; else give the threads a loader by the option execArgv')
+  })
+})
+
+t.test('a file that fails for another reason is named with that reason alone', async (t) => {
+  const folder = t.testdir({ 'broken.cjs': 'exports.a = ', 'absent.cjs': "require('./nothing')" })
+  const href = (name: string): string => pathToFileURL(join(folder, name)).href
+  const load = (name: string): Promise<unknown> => loadJobs({ modules: [{ prefix: '', href: href(name) }], names: null })
+  await t.rejects(load('broken.cjs'), { message: /broken\.cjs: SyntaxError: / })
+  await t.rejects(load('absent.cjs'), { message: /absent\.cjs: Error: Cannot find module '\.\/nothing'/ })
+  for (const name of ['broken.cjs', 'absent.cjs']) {
+    await load(name).catch((error: Error) => t.notMatch(error.message, 'TypeScript'))
+  }
+})
+
+t.test('warmupCalls: 3 calls each job of warmup 3 times, one after the other; an unknown name is refused', async (t) => {
+  const calls: unknown[] = []
+  const table = new Map([
+    ['one', async (input: unknown) => { calls.push(['one', input]) }],
+    ['two', (input: unknown) => { calls.push(['two', input]) }]
+  ])
+  const context = {} as JobContext
+  await warmUp(table, { warmup: { two: 2, one: 1 }, warmupCalls: 3 }, context)
+  t.same(calls, [...Array(3).fill(['two', 2]), ...Array(3).fill(['one', 1])])
+  await t.rejects(warmUp(table, { warmup: { three: 3 }, warmupCalls: 1 }, context), { message: /unknown job three/ })
+})
+
+t.test('an actor has made its 7 warm-up calls when the first job runs', async (t) => {
+  const jobs = join(fixtures, 'jobs.cjs')
+  const words = new Int32Array(new SharedArrayBuffer(4))
+  await start(t, { jobs, warmup: { count: words }, warmupCalls: 7 })
+  t.equal(words[0], 7)
+})

@@ -1,0 +1,82 @@
+// The command `doctor` against real servers with right and wrong settings.
+import { spawnSync } from 'node:child_process'
+import { join } from 'node:path'
+import t from 'tap'
+import { bullmqTier } from '#lib/remote/bullmq'
+import { until } from '../fixtures/until'
+import { freePort, needsRedis, startRedis } from './server'
+
+const skip = needsRedis(t)
+const cli = join(__dirname, '../../dist/lib/cli.js')
+const doctor = (...args: string[]): { status: number | null, out: string, error: string } => {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [cli, 'doctor', ...args], { encoding: 'utf8', timeout: 60_000 })
+  return { status, out: stdout, error: stderr }
+}
+interface Finding { level: string, what: string, text: string }
+interface Report { wrong: number, warnings: number, shards: { redis: string, findings: Finding[] }[] }
+const report = (url: string, ...args: string[]): Report & { level: (what: string) => string | undefined } => {
+  const parsed = JSON.parse(doctor('--json', '--redis', url, ...args).out) as Report
+  return { ...parsed, level: (what) => parsed.shards[0]!.findings.find((finding) => finding.what === what)?.level }
+}
+
+t.test('a server as it should be: status 0, nothing wrong, as text and as JSON', { skip }, async (t) => {
+  const redis = await startRedis(t, '--maxmemory', '100mb')
+  const { status, out } = doctor('--redis', redis.url)
+  t.equal(status, 0, out)
+  t.match(out, new RegExp(`^shard 0: redis://127.0.0.1:${redis.port}\\n`))
+  t.match(out, /ok +maxmemory-policy: noeviction\n +ok +appendonly: yes\n/)
+  t.match(out, /ok +rights: every command is allowed on \{fs:default:r1:0\}\*/)
+  t.match(out, /\nnothing is wrong, 0 notes\n$/)
+  const json = report(redis.url)
+  t.equal(json.wrong, 0)
+  for (const what of ['connection', 'version', 'latency', 'clock', 'memory']) t.equal(json.level(what), 'ok', what)
+  t.equal(await redis.client.dbsize(), 0, 'it leaves nothing behind')
+})
+
+t.test('eviction and no append-only file are wrong, status 1; the latter is a note with --allow-volatile', { skip }, async (t) => {
+  const redis = await startRedis(t, '--appendonly', 'no', '--maxmemory-policy', 'allkeys-lru', '--maxmemory', '100mb')
+  const { status, out } = doctor('--redis', redis.url)
+  t.equal(status, 1)
+  t.match(out, /WRONG +maxmemory-policy: allkeys-lru/)
+  t.match(out, /WRONG +appendonly: no/)
+  t.match(out, /\n2 wrong, 0 notes\n$/)
+  t.match(report(redis.url, '--allow-volatile'), { wrong: 1, warnings: 1 })
+})
+
+t.test('full memory is wrong, and so is a user who may not publish: the commands are named', { skip }, async (t) => {
+  const redis = await startRedis(t, '--maxmemory', '100mb')
+  await redis.client.call('ACL', 'SETUSER', 'app', 'on', '>secret', '~{fs:default:*', '&{fs:default:*', '+@all', '-publish', '-xadd')
+  const json = report(redis.url.replace('//', '//app:secret@'))
+  t.match(json.shards[0]!.findings.filter(({ level }) => level === 'bad'),
+    [{ what: 'rights', text: 'refused on {fs:default:r1:0}*: XADD, PUBLISH' }])
+  t.notMatch(JSON.stringify(json), /secret/)
+  await redis.client.config('SET', 'maxmemory', '1mb')
+  t.equal(report(redis.url).level('memory'), 'bad')
+})
+
+t.test('a queue with a job and without a worker is orphaned, and a paused one is told of', { skip }, async (t) => {
+  const redis = await startRedis(t)
+  const tier = bullmqTier({ redis: redis.url, env: 'e' })
+  t.teardown(() => tier.close())
+  tier.start({ log: console, served: [] })
+  const query = { job: 'work', version: '1', payloadBytes: 1, durable: true, deadlineMs: 1000, meanMs: NaN }
+  await until('the tier to be up', () => tier.admit(query).ok)
+  await tier.submit({
+    ...query, payload: '1', codec: 'json', reply: 'committed', timeoutMs: 0, attempts: 1, priority: 'normal', resultTtlMs: 1000
+  }).accepted
+  t.equal(report(redis.url, '--env', 'e').level('queue work@1'), 'bad')
+  t.match(doctor('--redis', redis.url, '--env', 'e').out, /WRONG +queue work@1: orphaned: 1 jobs, 0 failed ones kept, 0 workers/)
+  await redis.client.hset('{fs:e:r1:0}:work@1:meta', 'paused', '1')
+  t.match(doctor('--redis', redis.url, '--env', 'e').out, /WRONG +queue work@1: paused; 1 jobs/)
+})
+
+t.test('nobody there, a wrong password, a wrong URL: status 1 and the reason, never the password', { skip }, async (t) => {
+  const redis = await startRedis(t, '--requirepass', 'right')
+  const away = doctor('--redis', `redis://u:secret@127.0.0.1:${await freePort()}`)
+  t.match([away.status, away.out], [1, /WRONG +connection: connect ECONNREFUSED/])
+  const wrong = doctor('--redis', redis.url.replace('//', '//:secret@'))
+  t.match([wrong.status, wrong.out], [1, /WRONG +connection: WRONGPASS/])
+  const bad = doctor('--redis', 'http://u:secret@x')
+  t.match([bad.status, bad.error], [1, /^fastify-spillover: option --redis: expected redis:\/\/ or rediss:\/\/ URLs\n$/])
+  for (const { out, error } of [away, wrong, bad]) t.notMatch(out + error, /secret/)
+})
