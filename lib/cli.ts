@@ -1,31 +1,28 @@
 #!/usr/bin/env node
-// The command line: prints the topology of a machine and the plan of tiers made from it.
+// The command line: the commands, their help, and how each ends.
 import fs from 'node:fs'
 import path from 'node:path'
-import { parseArgs } from 'node:util'
-import type { ParseArgsConfig } from 'node:util'
 import { packRecording } from './cli/archive.js'
 import { doctorHelp, doctorOptions, runDoctor } from './cli/doctor.js'
 import { drawTopology } from './cli/drawing.js'
+import { parseFlags, suggest, toInteger, UsageError } from './cli/flags.js'
 import { pageOf } from './cli/paint.js'
 import { printPlan } from './cli/plan.js'
+import { runSimulate, simulateHelp, simulateOptions } from './cli/simulate.js'
 import { runWorker, workerHelp, workerOptions } from './cli/worker.js'
 import {
   describePlan, describeTopology, detectTopology, errors, makePlan, readTopology, recordMachine, strategies
 } from './index.js'
+import type { FlagOptions, Flags } from './cli/flags.js'
 import type { Page } from './cli/paint.js'
 import type { PlanOptions, Strategy, Topology } from './index.js'
 
-type Flags = Readonly<Record<string, string | boolean | undefined>>
-
 interface Command {
-  readonly options: NonNullable<ParseArgsConfig['options']>
+  readonly help: string
+  readonly options: FlagOptions
   /** @returns what goes to standard output */
   readonly run: (flags: Flags) => Promise<string>
 }
-
-/** A mistake in the arguments; its message is the one line on standard error. */
-class UsageError extends Error {}
 
 const help = `Usage: fastify-spillover <command> [options]
 
@@ -33,30 +30,46 @@ Commands:
   topology          draw the machine: packages, nodes, caches, cores, and what
                     each cpu is used for or why it is not
   plan              print the tiers of actors for this machine, and when they open
+  simulate          what a pool would do on a machine under a load
   worker            run jobs of other machines, taken from Redis
   doctor            look whether each Redis is fit for that
 
+  fastify-spillover <command> --help lists the options of a command.
+
 Options:
-  --root DIR        read the kernel files below DIR instead of /
-  --json            print JSON for programs
   -h, --help        print this text
   -v, --version     print the version
 
-Options of topology:
-  --record FILE     save the kernel files that tell the machine as FILE, a tar.gz,
+Colour follows FORCE_COLOR, NO_COLOR and whether the output is a terminal.
+Exit status: 0; 1 with one line on standard error where a value is wrong or the
+command fails; 2 for a command or option that there is not.
+`
+
+const machineHelp = `  --root DIR        read the kernel files below DIR instead of /
+  --json            print JSON for programs
+  -h, --help        print this text
+`
+
+const topologyHelp = `Usage: fastify-spillover topology [options]
+
+Draws the machine: packages, nodes, caches, cores, and what each cpu is used for
+or why it is not.
+
+Options:
+${machineHelp}  --record FILE     save the kernel files that tell the machine as FILE, a tar.gz,
                     to attach to an issue; unpacked, it is a DIR for --root. It
                     holds nothing of the process but which cpus it may use.
+`
 
-Options of plan:
-  --strategy S      ${strategies.slice(0, 3).join(', ')},
+const planHelp = `Usage: fastify-spillover plan [options]
+
+Prints the tiers of actors for this machine, and when they open.
+
+Options:
+${machineHelp}  --strategy S      ${strategies.slice(0, 3).join(', ')},
                     ${strategies.slice(3).join(', ')} (default: ${strategies[0]})
   --reserve N       cores of tier 1 kept free for the event loop, or auto (default)
   --home CPU        a cpu of the L3 domain that is to be tier 1
-
-${workerHelp}
-${doctorHelp}
-Colour follows FORCE_COLOR, NO_COLOR and whether the output is a terminal.
-Exit status: 0, or 1 with one line on standard error.
 `
 
 const general = {
@@ -68,6 +81,7 @@ const general = {
 
 const commands: Readonly<Record<string, Command>> = {
   topology: {
+    help: topologyHelp,
     options: { ...general, record: { type: 'string' } },
     async run (flags) {
       const topology = await readMachine(flags)
@@ -75,15 +89,23 @@ const commands: Readonly<Record<string, Command>> = {
       return flags.json ? toJson(describeTopology(topology)) : drawTopology(page(), topology, makePlan(topology))
     }
   },
+  simulate: {
+    help: simulateHelp,
+    options: { ...general, ...simulateOptions },
+    run: (flags) => runSimulate(flags, () => readMachine(flags), page)
+  },
   worker: {
+    help: workerHelp,
     options: { ...general, ...workerOptions },
     run: (flags) => usage(() => runWorker(flags))
   },
   doctor: {
+    help: doctorHelp,
     options: { ...general, ...doctorOptions },
     run: (flags) => usage(() => runDoctor(flags))
   },
   plan: {
+    help: planHelp,
     options: {
       ...general,
       strategy: { type: 'string' },
@@ -120,28 +142,14 @@ async function main (args: readonly string[]): Promise<void> {
   if (name === '--version' || name === '-v') return print(`${readVersion()}\n`)
   const command = name !== undefined && Object.hasOwn(commands, name) ? commands[name] : undefined
   if (command === undefined) {
-    const known = Object.keys(commands).join(', ')
-    throw new UsageError(`expected a command (${known}), got ${name === undefined ? 'none' : JSON.stringify(name)}`)
+    const known = Object.keys(commands)
+    if (name === undefined) throw new UsageError(`expected a command (${known.join(', ')}), got none`, 2)
+    throw new UsageError(`unknown command ${name}: ${suggest(name, known)}`, 2)
   }
-  const flags = parse(command, args.slice(1))
-  if (flags.help) return print(help)
+  const flags = parseFlags(name!, command.options, args.slice(1))
+  if (flags.help) return print(command.help)
   if (flags.version) return print(`${readVersion()}\n`)
   print(await command.run(flags))
-}
-
-function parse (command: Command, args: string[]): Flags {
-  try {
-    return parseArgs({ args, options: command.options, allowPositionals: false, strict: true }).values as Flags
-  } catch (error) {
-    throw new UsageError((error as Error).message)
-  }
-}
-
-function toInteger (name: string, text: string | boolean): number {
-  if (!/^\d{1,6}$/.test(String(text))) {
-    throw new UsageError(`option --${name}: expected an integer of at least 0, got ${JSON.stringify(text)}`)
-  }
-  return Number(text)
 }
 
 async function readMachine (flags: Flags): Promise<Topology> {
@@ -190,7 +198,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 main(process.argv.slice(2)).catch((error: unknown) => {
   // Our own errors say what was expected; anything else is a fault of ours and keeps its stack.
   const isExpected = error instanceof UsageError || Object.values(errors).some((type) => error instanceof type)
-  process.exitCode = 1
+  process.exitCode = error instanceof UsageError ? error.exitCode : 1
   if (!isExpected) throw error
   process.stderr.write(`fastify-spillover: ${(error as Error).message.replace(/\s*\n\s*/g, ' ')}\n`)
 })

@@ -29,11 +29,11 @@ export interface Recorded {
 /** Pause between two looks at the load when nothing else happens; chosen. */
 const LOOK_MS = 20
 
-/** Costs nothing before and after: the channels are subscribed to for the time of the recording. */
-export async function record (pool: Recorded, { seconds, signal }: RecordOptions): Promise<Trace> {
-  if (typeof seconds !== 'number' || !(seconds > 0 && seconds <= 3600)) {
-    throw new errors.OPTION('seconds', 'a number above 0, at most 3600', String(seconds))
-  }
+/**
+ * Begin to record; the function returned ends it and gives the trace. Costs nothing before and after: the channels are
+ * subscribed to for the time of the recording. `look` is to be called now and then.
+ */
+export function beginRecording (pool: Recorded): { look (): void, end (): Trace } {
   const { clock, identity, plan } = pool
   const startedAt = new Date()
   const recording = new Recording(plan.tiers.flatMap(({ slots }) => slots), clock.now(), pool.load().openTier)
@@ -59,26 +59,37 @@ export async function record (pool: Recorded, { seconds, signal }: RecordOptions
   ] as const
   for (const [channel, subscriber] of subscribers) channel.subscribe(subscriber)
   look()
-  const timer = setInterval(look, LOOK_MS)
-  try {
-    await new Promise<void>((resolve) => {
-      const end = setTimeout(finish, seconds * 1000)
-      function finish (): void {
-        clearTimeout(end)
-        signal?.removeEventListener('abort', finish)
-        resolve()
+  return {
+    look,
+    end () {
+      for (const [channel, subscriber] of subscribers) channel.unsubscribe(subscriber)
+      look()
+      const endMs = clock.now()
+      for (const { startedAtMs, ...run } of pool.running()) {
+        recording.run({ ...run, startedAtMs, runMs: Math.max(0, endMs - startedAtMs), borderMs: 0, outcome: 'running' })
       }
-      if (signal?.aborted === true) finish()
-      else signal?.addEventListener('abort', finish)
-    })
-  } finally {
-    clearInterval(timer)
-    for (const [channel, subscriber] of subscribers) channel.unsubscribe(subscriber)
+      return recording.end(endMs, { pool: identity.name, strategy: plan.strategy, startedAt: startedAt.toISOString() })
+    }
   }
-  look()
-  const endMs = clock.now()
-  for (const { startedAtMs, ...run } of pool.running()) {
-    recording.run({ ...run, startedAtMs, runMs: Math.max(0, endMs - startedAtMs), borderMs: 0, outcome: 'running' })
+}
+
+/** Record for some time. */
+export async function record (pool: Recorded, { seconds, signal }: RecordOptions): Promise<Trace> {
+  if (typeof seconds !== 'number' || !(seconds > 0 && seconds <= 3600)) {
+    throw new errors.OPTION('seconds', 'a number above 0, at most 3600', String(seconds))
   }
-  return recording.end(endMs, { pool: identity.name, strategy: plan.strategy, startedAt: startedAt.toISOString() })
+  const { look, end } = beginRecording(pool)
+  const looks = setInterval(look, LOOK_MS)
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(finish, seconds * 1000)
+    function finish (): void {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', finish)
+      resolve()
+    }
+    if (signal?.aborted === true) finish()
+    else signal?.addEventListener('abort', finish)
+  })
+  clearInterval(looks)
+  return end()
 }

@@ -11,7 +11,7 @@ import { Job, Kind } from './pending.js'
 import { unpinned } from './pinning.js'
 import { Placing } from './placing.js'
 import { priorities } from './queue.js'
-import { record } from './recorder.js'
+import { beginRecording, record } from './recorder.js'
 import { refit } from './refit.js'
 import { cancelled, Settling } from './settling.js'
 import { takeMeasures, takeSnapshot } from './snapshot.js'
@@ -24,7 +24,7 @@ import type { JobInput, JobMeta, JobName, JobResult, Overflow, OverflowCall } fr
 import type { CheckedOptions } from './options.js'
 import type { OffloadOptions } from './pending.js'
 import type { Pinning } from './pinning.js'
-import type { RecordOptions } from './recorder.js'
+import type { Recorded, RecordOptions } from './recorder.js'
 import type { Trace } from './recording.js'
 import type { Measures, SchedulerState, Snapshot } from './snapshot.js'
 import type { Actor, Crew, SupervisorEvents } from './supervisor.js'
@@ -243,7 +243,16 @@ export class Scheduler {
 
   /** Record the pool at work: a trace that Chrome and Perfetto open, as an object. */
   record (options: RecordOptions): Promise<Trace> {
-    return record({
+    return record(this.#recorded(), options)
+  }
+
+  /** Record until `end` is called: what `record` does by a timer, for the simulator. */
+  beginRecording (): { end (): Trace } {
+    return beginRecording(this.#recorded())
+  }
+
+  #recorded (): Recorded {
+    return {
       plan: this.plan,
       identity: this.identity,
       clock: this.#clock,
@@ -256,7 +265,7 @@ export class Scheduler {
           ? []
           : [{ job: job.kind.name, slot: slot.id, startedAtMs, waitMs: startedAtMs - job.acceptedAtMs }]
       }))
-    }, options)
+    }
   }
 
   async #start (): Promise<void> {

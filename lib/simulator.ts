@@ -10,6 +10,7 @@ import { makePlan } from './tiers.js'
 import type { Load } from './load.js'
 import type { HistogramView } from './metrics.js'
 import type { Options } from './options.js'
+import type { Trace } from './recording.js'
 import type { Plan } from './tiers.js'
 import type { Topology } from './topology.js'
 import type { Random } from './simulator/random.js'
@@ -49,8 +50,8 @@ export interface SimulateOptions {
   /** of the pool; those of threads and modules mean nothing here */
   options?: Omit<Options, 'jobs'>
   jobs: Readonly<Record<string, SimulatedKind>>
-  /** arrivals a second, at random times */
-  rate?: number
+  /** arrivals a second, at random times; a pair: it rises or falls evenly from the one to the other */
+  rate?: number | readonly [from: number, to: number]
   /** arrivals to replay instead, in order */
   arrivals?: readonly Arrival[]
   /** @default 10 */
@@ -60,6 +61,8 @@ export interface SimulateOptions {
   seed?: number
   /** points of the series @default 100 */
   samples?: number
+  /** make a trace of it, as `record()` does of a pool @default false */
+  trace?: boolean
 }
 
 /** The pool at one moment. */
@@ -84,6 +87,8 @@ export interface Simulation {
   hostUse: number
   tiers: { tier: number, actors: number, threshold: number, openShare: number, completed: number, use: number }[]
   samples: Sample[]
+  /** where it was asked for */
+  trace?: Trace
 }
 
 /**
@@ -133,6 +138,7 @@ export async function simulate (input: SimulateOptions): Promise<Simulation> {
 
   const beganAtMs = clock.now()
   const endMs = beganAtMs + seconds * 1000
+  const recording = input.trace === true ? scheduler.beginRecording() : undefined
   const hostMs = costs.hostUs / 2000
   let offered = 0
   let refused = 0
@@ -159,10 +165,12 @@ export async function simulate (input: SimulateOptions): Promise<Simulation> {
       offer(job, runMs ?? draw(jobs[job]!, random), beganAtMs + atMs))
   } else {
     const pick = picker(jobs)
+    const [from, to] = typeof rate === 'number' ? [rate, rate] : rate!
+    const rateAt = (atMs: number): number => from + (to - from) * (atMs - beganAtMs) / (endMs - beganAtMs)
     // arrivals do not wait for the host: one that is late is followed by the next in time
     let atMs = beganAtMs
     const next = (): void => {
-      const dueMs = atMs += exponential(random, 1000 / rate!)
+      const dueMs = atMs += exponential(random, 1000 / rateAt(atMs))
       if (dueMs > endMs) return
       clock.host(Math.max(0, dueMs - clock.now()), () => {
         next()
@@ -184,6 +192,7 @@ export async function simulate (input: SimulateOptions): Promise<Simulation> {
     samples.push({ atMs: atMs - beganAtMs, openTier, active: load!.active, backlog: load!.backlog, completed })
     hostUse = Math.min(1, clock.hostBusyMs / (atMs - beganAtMs))
   }
+  const trace = recording?.end()
   while (clock.isHeld && clock.step(endMs + REST_MS));
   const { tiers, counters } = scheduler.snapshot()
   const close = { isDone: false }
@@ -210,7 +219,8 @@ export async function simulate (input: SimulateOptions): Promise<Simulation> {
       completed: run.count,
       use: Math.min(1, run.count * run.meanMs / (actors.length * seconds * 1000))
     })),
-    samples
+    samples,
+    ...(trace !== undefined && { trace })
   }
 }
 
@@ -261,7 +271,8 @@ function check ({ plan, topology, jobs, rate, arrivals, seconds, costs = {} }: S
     }
   }
   if ((rate === undefined) === (arrivals === undefined)) refuse('rate', 'either a rate or arrivals', rate)
-  if (rate !== undefined && !isPositive(rate)) refuse('rate', 'a number above 0', rate)
+  const isPair = Array.isArray(rate) && rate.length === 2 && rate.every(isPositive)
+  if (rate !== undefined && !isPair && !isPositive(rate)) refuse('rate', 'a number above 0, or two of them', rate)
   if (seconds !== undefined && !isPositive(seconds)) refuse('seconds', 'a number above 0', seconds)
   for (const [name, value] of Object.entries(costs)) if (!isPositive(value)) refuse(`costs.${name}`, 'a number above 0', value)
   for (const { job } of arrivals ?? []) {

@@ -36,9 +36,10 @@ const floors = [
   ['scheduler'],
   ['simulator'],
   ['index'],
-  ['cli/archive', 'cli/doctor', 'cli/paint', 'cli/worker'],
+  ['cli/archive', 'cli/doctor', 'cli/flags', 'cli/paint', 'cli/picture', 'cli/worker'],
   ['cli/plan'],
-  ['cli/drawing'],
+  ['cli/curves', 'cli/drawing'],
+  ['cli/simulate'],
   ['cli']
 ]
 

@@ -10,11 +10,17 @@ export const doctorOptions = {
 } as const
 
 /** What is printed of them. */
-export const doctorHelp = `Options of doctor:
+export const doctorHelp = `Usage: fastify-spillover doctor --redis URL [options]
+
+Looks whether each Redis is fit for the remote tier.
+
+Options:
   --redis URL       as of worker; SPILLOVER_REDIS_URL
   --env NAME        as of worker (default: default)
   --region NAME     as in the servers' option (default: r1)
   --allow-volatile  no append-only file is a warning: there are no durable jobs
+  --json            print JSON for programs
+  -h, --help        print this text
 `
 
 type Flags = Readonly<Record<string, string | boolean | undefined>>

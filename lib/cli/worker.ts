@@ -1,4 +1,5 @@
 // The command `worker`: runs the registered functions for other machines, on the same pool, until SIGTERM.
+import { writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { resolve } from 'node:path'
 import { createScheduler } from '../index.js'
@@ -11,11 +12,16 @@ export const workerOptions = {
   env: { type: 'string' },
   queues: { type: 'string' },
   drain: { type: 'string' },
-  health: { type: 'string' }
+  health: { type: 'string' },
+  trace: { type: 'string' }
 } as const
 
 /** What is printed of them. */
-export const workerHelp = `Options of worker:
+export const workerHelp = `Usage: fastify-spillover worker --jobs FILE --redis URL [options]
+
+Runs jobs of other machines, taken from Redis, until SIGTERM.
+
+Options:
   --jobs FILE       module whose exported functions are the jobs
   --redis URL       redis:// or rediss://, several with commas; better in the
                     environment: SPILLOVER_REDIS_URL (with SPILLOVER_SIGNING_KEY)
@@ -23,6 +29,9 @@ export const workerHelp = `Options of worker:
   --queues LIST     what to serve, as in resize@2,pdf@1 (default: every job)
   --drain MS        time for jobs that run at SIGTERM (default: 25000)
   --health PORT     /health/live, /health/ready and /health/tiers on 127.0.0.1
+  --trace FILE      record from the start, at most 200,000 jobs; at the end write a
+                    trace that Chrome and Perfetto open
+  -h, --help        print this text
 `
 
 type Flags = Readonly<Record<string, string | boolean | undefined>>
@@ -55,6 +64,7 @@ export async function runWorker (flags: Flags): Promise<string> {
     }
   })
   await scheduler.ready()
+  const recording = flags.trace === undefined ? undefined : scheduler.beginRecording()
   const server = flags.health === undefined ? undefined : serveHealth(scheduler, Number(flags.health))
   write(`serves ${scheduler.jobs.join(', ')}`)
   // a worker without a connection still waits for one
@@ -62,6 +72,7 @@ export async function runWorker (flags: Flags): Promise<string> {
   await new Promise<void>((resolve) => { for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => resolve()) })
   write('ends: it takes no more jobs')
   await scheduler.close()
+  if (recording !== undefined) writeFileSync(String(flags.trace), JSON.stringify(recording.end()))
   server?.close()
   clearInterval(hold)
   return ''

@@ -84,25 +84,41 @@ t.test('this machine has a topology and a plan', async (t) => {
   t.ok(JSON.parse(stdout).maxActors >= 1)
 })
 
-t.test('--help and --version', async (t) => {
-  for (const args of [['--help'], ['plan', '--help']]) {
-    const { status, stdout } = run(...args)
-    t.equal(status, 0)
-    t.match(stdout, /Usage: fastify-spillover <command>/)
+t.test('--help and --version; each command has a help of its own that names each of its options', async (t) => {
+  const { status, stdout } = run('--help')
+  t.equal(status, 0)
+  t.match(stdout, /^Usage: fastify-spillover <command>/)
+  const commands = ['topology', 'plan', 'simulate', 'worker', 'doctor']
+  for (const command of commands) {
+    t.match(stdout, new RegExp(`^  ${command} `, 'm'))
+    const own = run(command, '--help')
+    t.equal(own.status, 0)
+    t.match(own.stdout, new RegExp(`^Usage: fastify-spillover ${command} `))
+    t.ok(own.stdout.split('\n').every((line) => line.length <= 84), `${command}: lines of 84`)
+    // an unknown option is answered with those there are
+    const known = /expected one of (.*) \(/.exec(run(command, '--everything').stderr)![1]!.split(', ')
+    for (const option of known.filter((option) => !['--version', ...(command === 'worker' ? ['--root', '--json'] : command === 'doctor' ? ['--root'] : [])].includes(option))) {
+      t.ok(own.stdout.includes(option), `${command} ${option}`)
+    }
   }
   t.same(run('--version').stdout, `${version}\n`)
 })
 
-t.test('bad arguments: status 1, nothing printed, one line of reason', async (t) => {
+t.test('bad arguments: status 2 for a name there is not, 1 for a value; nothing printed, one line of reason', async (t) => {
   const empty = t.testdir({})
   const { root } = openMachine(t, 'vm-1cpu')
-  for (const [args, reason] of [
+  const wrongNames = [
     [[], /expected a command \(.*\), got none/],
-    [['toplogy'], /got "toplogy"/],
-    [['constructor'], /got "constructor"/],
-    [['plan', '--fast'], /--fast/],
+    [['toplogy'], /unknown command toplogy: did you mean topology\?/],
+    [['constructor'], /unknown command constructor: expected one of topology, simulate, worker, doctor, plan/],
+    [['plan', '--fast'], /unknown option --fast: expected one of --root, .* \(fastify-spillover plan --help lists/],
     [['topology', '--strategy', 'linear'], /--strategy/],
+    [['plan', '--jsno'], /unknown option --jsno: did you mean --json\?/],
+    [['plan', '--home=1', '--stratgy=linear'], /unknown option --stratgy: did you mean --strategy\?/],
     [['plan', 'extra'], /extra/],
+    [['plan', '--record', 'x'], /--record/]
+  ] as [string[], RegExp][]
+  const wrongValues = [
     [['plan', '--reserve'], /--reserve/],
     [['plan', '--reserve', '1.5'], /--reserve: expected an integer of at least 0, got "1.5"/],
     [['plan', '--reserve=-1'], /got "-1"/],
@@ -112,11 +128,11 @@ t.test('bad arguments: status 1, nothing printed, one line of reason', async (t)
     [['plan', '--root', path.join(empty, 'absent')], /there is no such folder/],
     [['topology', '--root', empty], /no cpu in/],
     [['topology', '--root', cli], /no cpu in/],
-    [['topology', '--root', root, '--record', path.join(empty, 'absent/file')], /cannot write the file: ENOENT/],
-    [['plan', '--record', 'x'], /--record/]
-  ] as [string[], RegExp][]) {
+    [['topology', '--root', root, '--record', path.join(empty, 'absent/file')], /cannot write the file: ENOENT/]
+  ] as [string[], RegExp][]
+  for (const [args, reason] of [...wrongNames, ...wrongValues]) {
     const { status, stdout, stderr } = run(...args)
-    t.equal(status, 1, args.join(' '))
+    t.equal(status, wrongNames.some(([names]) => names === args) ? 2 : 1, args.join(' '))
     t.equal(stdout, '')
     t.match(stderr, reason)
     t.match(stderr, /^fastify-spillover: .*\n$/)

@@ -1,0 +1,70 @@
+// Flags of a command: parsed strictly, with the nearest name where one is not known.
+import { parseArgs } from 'node:util'
+import type { ParseArgsConfig } from 'node:util'
+
+/** Flags as given. */
+export type Flags = Readonly<Record<string, string | boolean | undefined>>
+export type FlagOptions = NonNullable<ParseArgsConfig['options']>
+
+/** A mistake in the arguments; its message is the one line on standard error. */
+export class UsageError extends Error {
+  /** 2 for a word that does not exist, 1 for a value that is wrong */
+  readonly exitCode: 1 | 2
+
+  constructor (message: string, exitCode: 1 | 2 = 1) {
+    super(message)
+    this.exitCode = exitCode
+  }
+}
+
+/** Throws a UsageError for what is not a flag of the command. */
+export function parseFlags (command: string, options: FlagOptions, args: readonly string[]): Flags {
+  const known = Object.keys(options)
+  for (const arg of args) {
+    if (arg === '--') break
+    const name = /^--([^=]+)/.exec(arg)?.[1]
+    if (name === undefined || Object.hasOwn(options, name)) continue
+    throw new UsageError(`unknown option --${name}: ${suggest(name, known, '--')}` +
+      ` (fastify-spillover ${command} --help lists the options)`, 2)
+  }
+  try {
+    return parseArgs({ args: [...args], options, allowPositionals: false, strict: true }).values as Flags
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    throw new UsageError(message, code === 'ERR_PARSE_ARGS_INVALID_OPTION_VALUE' ? 1 : 2)
+  }
+}
+
+/** `did you mean --json?`, or all that could be meant. */
+export function suggest (word: string, known: readonly string[], prefix = ''): string {
+  const [nearest] = known.map((name) => [distance(word, name), name] as const).sort(([one], [other]) => one - other)
+  return nearest !== undefined && nearest[0] <= Math.max(1, Math.floor(nearest[1].length / 3))
+    ? `did you mean ${prefix}${nearest[1]}?`
+    : `expected one of ${known.map((name) => prefix + name).join(', ')}`
+}
+
+/** An integer of at least 0. */
+export function toInteger (name: string, text: string | boolean): number {
+  if (!/^\d{1,9}$/.test(String(text))) {
+    throw new UsageError(`option --${name}: expected an integer of at least 0, got ${JSON.stringify(text)}`)
+  }
+  return Number(text)
+}
+
+/** Letters to insert, remove, replace, or swap with their neighbour. */
+function distance (one: string, other: string): number {
+  let before: number[] = []
+  let last = Array.from({ length: other.length + 1 }, (_, index) => index)
+  for (let i = 1; i <= one.length; i++) {
+    const row = [i]
+    for (let j = 1; j <= other.length; j++) {
+      const isSame = one[i - 1] === other[j - 1]
+      row[j] = Math.min(last[j]! + 1, row[j - 1]! + 1, last[j - 1]! + (isSame ? 0 : 1))
+      const isSwapped = i > 1 && j > 1 && one[i - 1] === other[j - 2] && one[i - 2] === other[j - 1]
+      if (isSwapped) row[j] = Math.min(row[j]!, before[j - 2]! + 1)
+    }
+    before = last
+    last = row
+  }
+  return last[other.length]!
+}
