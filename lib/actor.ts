@@ -41,10 +41,18 @@ export default async function actor ({ boot, ports }: { boot: ActorBoot, ports: 
   const end = new ActorEnd(boot.mailbox, ports)
   const bootMs = performance.now() - startMs
   return await new Promise((resolve) => {
-    const actor = new Actor(boot, end, names, [...table.values()], carry, resolve)
-    end.onMessage((message) => message === 0 ? actor.pump() : actor.cancel(message.id))
+    let actor: Actor | undefined
+    const begin = (): void => {
+      actor = new Actor(boot, end, names, [...table.values()], carry, resolve)
+      setImmediate(() => actor!.pump())
+    }
+    end.onMessage((message) => {
+      if (actor === undefined) begin() // the actor that it replaces has ended
+      else if (message === 0) actor.pump()
+      else actor.cancel(message.id)
+    })
+    if (!boot.waits) begin()
     end.send({ type: 'ready', names, threadId, bootMs, pinReason })
-    setImmediate(() => actor.pump())
   })
 }
 

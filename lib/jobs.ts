@@ -69,6 +69,8 @@ export interface ActorBoot {
   readonly isTraced: boolean
   /** module whose `restore` runs each job; null for none */
   readonly restore: string | null
+  /** when ready it does nothing, its slot's words included, before a message says that it may begin */
+  readonly waits: boolean
   readonly load: SharedArrayBuffer
   readonly mailbox: SharedArrayBuffer
   /** `[process.hrtime.bigint(), performance.now()]` of the host at one moment: makes one clock of two */

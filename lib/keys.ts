@@ -1,6 +1,6 @@
 // Jobs with a key: each key has a home actor in the lowest tier, and its jobs wait for that one alone, in order.
 import type { Job } from './pending.js'
-import type { Actor } from './supervisor.js'
+import type { Actor } from './slots.js'
 
 /** The jobs that wait for the home of their key. */
 export class KeyedJobs {

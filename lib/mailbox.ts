@@ -87,6 +87,8 @@ export class HostEnd<T extends Held> {
   readonly #held: (T | undefined)[] = new Array(PLACES).fill(undefined)
   #nextId = 1
   #depth = 0
+  /** the actor was told to take no more jobs */
+  isHalted = false
   #transfer: readonly unknown[] | undefined
   readonly ports: ActorPorts
   readonly #post = (value: unknown): void => this.#values.postMessage(value, this.#transfer as never)
@@ -132,6 +134,9 @@ export class HostEnd<T extends Held> {
     this.wake()
     return true
   }
+
+  /** The actor was started to wait: now it may look for jobs. */
+  begin (): void { this.#bell.postMessage(0 satisfies ToActor) }
 
   /** Wake the actor if it sleeps or waits in its event loop; called after everything it should see. */
   wake (): void {
@@ -247,9 +252,14 @@ export class HostEnd<T extends Held> {
   arm (): void { Atomics.store(this.#words.control, BELL, 1) }
 
   /** The actor shall take no more jobs. */
-  halt (): void { Atomics.or(this.#words.control, COMMAND, HALT) }
+  halt (): void {
+    this.isHalted = true
+    Atomics.or(this.#words.control, COMMAND, HALT)
+  }
+
   /** The actor may take jobs again. */
   unhalt (): void {
+    this.isHalted = false
     Atomics.and(this.#words.control, COMMAND, ~HALT)
     this.wake()
   }

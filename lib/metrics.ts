@@ -114,6 +114,8 @@ export class Counters {
   outOfMemory = 0
   /** late errors of jobs that had ended; their actors are replaced */
   strays = 0
+  /** actors that were replaced because of their age, heap or number of jobs */
+  recycled = 0
   readonly settled = Object.fromEntries(outcomes.map((outcome) => [outcome, 0])) as Record<Outcome, number>
 }
 

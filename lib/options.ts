@@ -61,6 +61,8 @@ export interface Options {
   withinMs?: number
   /** pause before the second restart in the window; doubles @default 50 */
   backoffMs?: number
+  /** time a thread that was told to end has for it before its slot gets another, at least 1 @default 1000 */
+  terminateMs?: number
   /** async jobs one actor may have pending at once, at least 1 @default 1 */
   asyncPerActor?: number
   /** may an idle actor block its event loop; 'auto': only if the job modules keep no timer or socket @default 'auto' */
@@ -169,6 +171,7 @@ export const optionTable = {
   maxRestarts: [5, integer(0)],
   withinMs: [30000, integer(1)],
   backoffMs: [50, ms],
+  terminateMs: [1000, integer(1)],
   asyncPerActor: [1, integer(1, 256)],
   blockWhenIdle: ['auto', oneOf(true, false, 'auto')],
   spin: ['auto', oneOf(true, false, 'auto')],

@@ -6,7 +6,7 @@ import type { Held } from './mailbox.js'
 import type { Outcome } from './metrics.js'
 import type { Priority, Queued } from './queue.js'
 import type { JobSpans } from './spans.js'
-import type { Actor } from './supervisor.js'
+import type { Actor } from './slots.js'
 
 /** Options of one call. */
 export interface OffloadOptions {

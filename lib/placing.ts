@@ -11,7 +11,7 @@ import type { JobMeta } from './jobs.js'
 import type { Load } from './load.js'
 import type { Counters } from './metrics.js'
 import type { Job } from './pending.js'
-import type { Actor, Crew } from './supervisor.js'
+import type { Actor, Crew } from './slots.js'
 import type { Plan } from './tiers.js'
 import type { GateMessage, PoolIdentity } from './trace.js'
 
@@ -319,6 +319,14 @@ export class Placing {
     this.settled(actor)
   }
 
+  /** Take back what an actor that is to end has not claimed. False: a job is left that can go nowhere else. */
+  isFreed (actor: Actor<Job>): boolean {
+    this.takeBackAll(actor)
+    // a job whose buffers were moved begins first
+    return actor.state !== 'open' || ![...actor.mailbox!.jobs()].some((job) =>
+      job.options.transfer !== undefined && actor.mailbox!.startedAtMs(job) === 0)
+  }
+
   #armSlowTimer (): void {
     this.#slowTimer ??= this.#clock.after(SLOW_MS * 2, () => {
       this.#slowTimer = undefined
@@ -386,7 +394,7 @@ function tracedMeta (job: Job, { slot }: Actor<Job>, nowMs: number): JobMeta {
 
 /** May an actor that has jobs be given another? Depth is earned by short jobs. */
 function hasRoom (actor: Actor<Job>, nowMs: number): boolean {
-  const { depth } = actor.mailbox!
-  if (nowMs - actor.progressAtMs > SLOW_MS) return false
+  const { depth, isHalted } = actor.mailbox!
+  if (isHalted || nowMs - actor.progressAtMs > SLOW_MS) return false
   return (depth === 1 && actor.workMs < SECOND_MS) || (depth < WINDOW_JOBS && actor.workMs <= WINDOW_MS)
 }

@@ -15,6 +15,7 @@ import { beginRecording, record } from './recorder.js'
 import { refit } from './refit.js'
 import { cancelled, Settling } from './settling.js'
 import { takeMeasures, takeSnapshot } from './snapshot.js'
+import { Slots } from './slots.js'
 import { Spans } from './spans.js'
 import { Supervisor } from './supervisor.js'
 import { whyUncloneable } from './uncloneable.js'
@@ -27,7 +28,7 @@ import type { Pinning } from './pinning.js'
 import type { Recorded, RecordOptions } from './recorder.js'
 import type { Trace } from './recording.js'
 import type { Measures, SchedulerState, Snapshot } from './snapshot.js'
-import type { Actor, Crew, SupervisorEvents } from './supervisor.js'
+import type { Actor, Crew, SlotsEvents } from './slots.js'
 import type { Plan } from './tiers.js'
 import type { AcceptedMessage, ActorMessage, PlanMessage, PoolIdentity } from './trace.js'
 import type { Watcher } from './watcher.js'
@@ -35,7 +36,7 @@ import type { Watcher } from './watcher.js'
 /** What the simulator replaces: time and threads. */
 export interface Parts {
   readonly clock: Clock
-  readonly hire: (plan: Plan, options: CheckedOptions, load: Load, events: SupervisorEvents<Job>) => Crew<Job>
+  readonly hire: (plan: Plan, options: CheckedOptions, load: Load, events: SlotsEvents<Job>) => Crew<Job>
 }
 
 /** Frames of the caller's stack that an error keeps. */
@@ -80,11 +81,12 @@ export class Scheduler {
     this.#clock = parts?.clock ?? systemClock()
     this.#deadlines = new Deadlines(this.#clock)
     this.#load = new Load(plan.maxActors)
-    const events: SupervisorEvents<Job> = {
+    const events: SlotsEvents<Job> = {
       opened: (actor) => {
         this.#placing.settled(actor)
         this.#placing.dispatch()
       },
+      succeeded: (actor) => this.#settling.onSuccessor(actor),
       message: (actor, message) => this.#settling.onMessage(actor, message),
       gone: (actor, mailbox, reason) => this.#settling.onGone(actor, mailbox, reason),
       changed: (actor) => {
@@ -97,7 +99,8 @@ export class Scheduler {
         }
       }
     }
-    const hire = parts?.hire ?? ((...args) => new Supervisor<Job>(...args, pinning))
+    const hire = parts?.hire ?? ((plan, options, load, events) =>
+      new Slots(plan, options, this.#clock, load, events, new Supervisor<Job>(plan, options, load, pinning)))
     this.#crew = hire(plan, options, this.#load, events)
     this.#actors = this.#crew.actors
     this.#placing = new Placing(plan, options, this.#clock, this.#load, this.#crew, this.#counters, {
@@ -276,8 +279,8 @@ export class Scheduler {
       await Promise.all(opening)
     } catch (error) {
       this.#state = 'closed'
-      this.#clock.close()
       await Promise.all([this.#crew.close(0), Promise.allSettled(opening)])
+      this.#clock.close()
       throw error instanceof errors.BOOT_TIMEOUT ? error : new errors.JOB_MODULE(messageOf(error))
     }
     for (const [index, name] of this.jobs.entries()) {
@@ -388,10 +391,7 @@ export class Scheduler {
   /** Empty a slot, and fill it again where the plan has another cpu for it. */
   #vacate (actor: Actor<Job>, plan: Plan): void {
     if (this.#plan !== plan || this.#state === 'closed') return
-    this.#placing.takeBackAll(actor)
-    // a job whose buffers were moved cannot go elsewhere: it begins first
-    const isBound = (job: Job): boolean => job.options.transfer !== undefined && actor.mailbox!.startedAtMs(job) === 0
-    if (actor.state === 'open' && [...actor.mailbox!.jobs()].some(isBound)) {
+    if (!this.#placing.isFreed(actor)) {
       this.#clock.after(20, () => this.#vacate(actor, plan))
       return
     }
@@ -447,7 +447,9 @@ export class Scheduler {
     this.#placing.close()
     this.#settling.close()
     this.#deadlines.clear()
+    this.#clock.hold(true) // the end of the threads is waited for
     await this.#crew.close(this.#options.graceMs)
+    this.#clock.hold(false)
     this.#clock.close()
   }
 }

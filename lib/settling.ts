@@ -11,7 +11,7 @@ import type { Mailbox } from './mailbox.js'
 import type { Counters, Outcome } from './metrics.js'
 import type { Job, Kind } from './pending.js'
 import type { Placing } from './placing.js'
-import type { Actor, Crew } from './supervisor.js'
+import type { Actor, Crew } from './slots.js'
 import type { FailedMessage, HintMessage, PoolIdentity, SettledMessage, StrayMessage } from './trace.js'
 
 /** Longest polling for replies after a job was given, ms; measured, see lib/README.md, "Park and wake". */
@@ -228,6 +228,18 @@ export class Settling {
     this.#placing.dispatch()
   }
 
+  /** The replacement of an actor that is recycled is ready: what it has not claimed goes elsewhere, and it ends. */
+  onSuccessor (actor: Actor<Job>): void {
+    if (this.isClosed || actor.state !== 'open' || actor.successor?.isReady !== true) return
+    if (this.#placing.isFreed(actor)) {
+      this.#counters.recycled++
+      this.#crew.handOver(actor)
+    } else {
+      this.#clock.after(20, () => this.onSuccessor(actor))
+    }
+    this.#placing.dispatch()
+  }
+
   close (): void {
     this.#sweepTimer?.cancel()
   }
@@ -324,6 +336,7 @@ export class Settling {
       kind.times[this.#tierIndex.get(actor.slot.tier)!]!.record(waitMs, runMs, borderMs)
       actor.workMs -= job.workMs
       actor.usedAtMs = actor.progressAtMs = nowMs
+      actor.jobs++
     }
     if (--kind.runsToHint === 0) this.#considerHint(kind)
     if (job.isSettled) return // it was cancelled or timed out while it ran

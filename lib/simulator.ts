@@ -4,8 +4,9 @@ import { Histogram } from './metrics.js'
 import { checkOptions } from './options.js'
 import { Scheduler } from './scheduler.js'
 import { VirtualClock } from './simulator/clock.js'
-import { SimulatedCrew } from './simulator/crew.js'
 import { exponential, normal, randomOf } from './simulator/random.js'
+import { SimulatedThreads } from './simulator/threads.js'
+import { Slots } from './slots.js'
 import { makePlan } from './tiers.js'
 import type { Load } from './load.js'
 import type { HistogramView } from './metrics.js'
@@ -13,6 +14,7 @@ import type { Options } from './options.js'
 import type { Trace } from './recording.js'
 import type { Plan } from './tiers.js'
 import type { Topology } from './topology.js'
+import type { Job } from './pending.js'
 import type { Random } from './simulator/random.js'
 
 /** The jobs of one name. */
@@ -118,7 +120,7 @@ export async function simulate (input: SimulateOptions): Promise<Simulation> {
     clock,
     hire: (plan, options, words, events) => {
       load = words
-      return new SimulatedCrew(plan, options, words, events, {
+      return new Slots(plan, options, clock, words, events, new SimulatedThreads<Job>(options, words, {
         clock,
         jobs: names,
         places: 512,
@@ -128,8 +130,10 @@ export async function simulate (input: SimulateOptions): Promise<Simulation> {
         stepMs: () => costs.actorUs / 2000,
         wakeMs: () => wakeMs,
         bellMs: () => wakeMs,
-        endMs: () => 1
-      })
+        endMs: () => 1,
+        exitMs: () => 0,
+        lingerMs: () => 1
+      }))
     }
   })
   const ready = scheduler.ready()

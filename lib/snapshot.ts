@@ -6,7 +6,7 @@ import type { Load } from './load.js'
 import type { Counters, Outcome, TimesView } from './metrics.js'
 import type { Hint, Job, Kind } from './pending.js'
 import type { Placing } from './placing.js'
-import type { Actor } from './supervisor.js'
+import type { Actor } from './slots.js'
 import type { Plan } from './tiers.js'
 
 export type SchedulerState = 'new' | 'open' | 'draining' | 'closed'
@@ -64,6 +64,8 @@ export interface ActorSnapshot {
   reason: string | null
   depth: number
   restarts: number
+  /** threads of this slot that were told to end and have not: inside native code */
+  zombies: number
   openForMs: number
   /** share of its life that its event loop was busy or it ran jobs; asleep it is not */
   utilization: number
@@ -116,7 +118,7 @@ Omit<Snapshot, 'state' | 'pending' | 'retryAfterS' | 'remote' | 'pinning'> {
 }
 
 function actorSnapshot (actor: Actor<Job>, load: Load, nowMs: number): ActorSnapshot {
-  const { slot, pinned, pinReason, state, reason, mailbox, restarts, openedAtMs, thread } = actor
+  const { slot, pinned, pinReason, state, reason, mailbox, restarts, zombies, openedAtMs, thread } = actor
   return {
     slot: slot.id,
     cpu: slot.cpu,
@@ -126,6 +128,7 @@ function actorSnapshot (actor: Actor<Job>, load: Load, nowMs: number): ActorSnap
     reason: reason ?? null,
     depth: mailbox?.depth ?? 0,
     restarts,
+    zombies,
     openForMs: state === 'open' ? Math.round(nowMs - openedAtMs) : 0,
     utilization: thread === undefined ? 0 : utilizationOf(thread, load.parkedMs(slot.id, nowMs)),
     heapUsedBytes: thread === undefined ? 0 : load.heapUsedBytes(slot.id)

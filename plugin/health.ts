@@ -80,6 +80,7 @@ const answer = {
                 reason: nullableText,
                 depth: integer,
                 restarts: integer,
+                zombies: integer,
                 openForMs: integer,
                 utilization: number
               }

@@ -32,8 +32,12 @@ export interface World {
   wakeMs (): number
   /** from the bell until the host reads it */
   bellMs (): number
-  /** from the end of a thread, or the order to end it, until it is known to have ended */
+  /** from the end of a thread until it is known to have ended */
   endMs (): number
+  /** from then until it has exited: long inside native code */
+  exitMs (): number
+  /** from the order to end a thread until it runs no more */
+  lingerMs (): number
   readonly watch?: Watch
 }
 
@@ -43,6 +47,8 @@ export interface Watch {
   claimed (job: Held, slot: number): void
   started (job: Held, slot: number): void
   replied (job: Held, slot: number): void
+  /** its end was told, and it has not exited yet */
+  lingers (slot: number, isSo: boolean): void
 }
 
 const QUEUED = 0
@@ -86,7 +92,7 @@ export class SimulatedMailbox<T extends Held> implements Mailbox<T> {
   #replies: Reply<T>[] = []
   #nextId = 1
   #isArmed = false
-  #isHalted = false
+  isHalted = false
   #isStopped = false
   #isClosed = false
   // the actor's own
@@ -200,10 +206,10 @@ export class SimulatedMailbox<T extends Held> implements Mailbox<T> {
   /** Log records are not simulated. */
   readMessages (): void {}
   arm (): void { this.#isArmed = true }
-  halt (): void { this.#isHalted = true }
+  halt (): void { this.isHalted = true }
 
   unhalt (): void {
-    this.#isHalted = false
+    this.isHalted = false
     this.wake()
   }
 
@@ -255,7 +261,7 @@ export class SimulatedMailbox<T extends Held> implements Mailbox<T> {
   }
 
   get #mayTake (): boolean {
-    return this.#post.tier <= this.#load.openTier && !this.#isHalted && this.#pending < this.#post.asyncPerActor
+    return this.#post.tier <= this.#load.openTier && !this.isHalted && this.#pending < this.#post.asyncPerActor
   }
 
   #pump (): void {

@@ -43,6 +43,7 @@ const wrong = {
   maxRestarts: [-1, 1.5],
   withinMs: [0, '1'],
   backoffMs: [-1, 1n],
+  terminateMs: [0, -1, 1.5, '1'],
   asyncPerActor: [0, 257, 1.5],
   blockWhenIdle: ['never', 1],
   spin: ['always', 0],

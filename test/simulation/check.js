@@ -2,6 +2,7 @@
 // Runs seeds of the simulation: `npm run simulate:check -- [--seed N] [--from N] [--count N]`. The last line says what
 // was run; a seed that fails is named with what it broke, and can be run again by --seed.
 const { fork } = require('node:child_process')
+const { availableParallelism } = require('node:os')
 const { parseArgs } = require('node:util')
 
 const { values } = parseArgs({
@@ -12,7 +13,8 @@ const { values } = parseArgs({
     child: { type: 'boolean', default: false }
   }
 })
-const CHILDREN = 2
+/** Processes that share the seeds; a child is told how many there are. */
+const CHILDREN = Number(process.env.SIMULATION_CHILDREN ?? Math.min(16, availableParallelism()))
 /** Failures after which a process stops. */
 const MOST = 10
 
@@ -33,7 +35,9 @@ async function run (from, count, stride) {
 
 function runChild (from, count) {
   return new Promise((resolve, reject) => {
-    const child = fork(__filename, ['--child', '--from', String(from), '--count', String(count)])
+    const child = fork(__filename, ['--child', '--from', String(from), '--count', String(count)], {
+      env: { ...process.env, SIMULATION_CHILDREN: String(CHILDREN) }
+    })
     child.once('message', resolve)
     child.once('exit', (code) => reject(new Error(`a child ended with ${code}`)))
   })

@@ -29,7 +29,7 @@ const mutations = {
     fail.call(this, job, ...args)
     if (args[0] === 'timeout') job.isSettled = false
   })],
-  'a job of a dead actor is forgotten': [/hang|backlog|held|idles/, method(Placing, 'putBack', () => function () {})],
+  'a job of a dead actor is forgotten': [/hang|backlog|held|idles|waits although/, method(Placing, 'putBack', () => function () {})],
   'a closed tier keeps what it has not claimed': [/keeps job/, method(Placing, 'takeBackAll', () => function () {})],
   'nothing is given to an actor that has opened': [/idles|hang|backlog/, part({
     events: (events) => ({ ...events, opened () {} })

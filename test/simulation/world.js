@@ -3,7 +3,8 @@
 // step the invariants are looked at. Same seed, same run. The guarantees are those of the README.
 const { randomOf } = require('../../dist/lib/simulator/random.js')
 const { VirtualClock } = require('../../dist/lib/simulator/clock.js')
-const { SimulatedCrew } = require('../../dist/lib/simulator/crew.js')
+const { SimulatedThreads } = require('../../dist/lib/simulator/threads.js')
+const { Slots } = require('../../dist/lib/slots.js')
 const { Scheduler } = require('../../dist/lib/scheduler.js')
 const { KeyedJobs } = require('../../dist/lib/keys.js')
 const { checkOptions } = require('../../dist/lib/options.js')
@@ -89,8 +90,11 @@ class World {
       retireMs: chance(0.3) ? 1 + upTo(10) : 0,
       maxRestarts: chance(0.3) ? upTo(2) : 50,
       withinMs: 200,
-      backoffMs: upTo(5)
+      backoffMs: upTo(5),
+      terminateMs: 1 + upTo(10)
     }
+    /** slots whose thread is told to have ended and goes on for a moment */
+    this.lingering = new Map()
     this.openTier = 1
     this.records = []
     this.accepted = 0
@@ -101,9 +105,11 @@ class World {
     this.hasClosed = false
     this.wasFull = false
     this.deaths = 0
+    this.violation = undefined
     const stepMs = chance(0.5) ? 0.002 : 0.3
     const bellMs = chance(0.1) ? 2 : 0.1
     const endMs = chance(0.2) ? 5 : 0.1
+    const zombies = chance(0.1) ? 0.5 : 0
     this.parts = {
       clock: this.clock,
       jobs: ['one', 'two'],
@@ -114,6 +120,8 @@ class World {
       wakeMs: () => random() * 0.1,
       bellMs: () => random() * bellMs,
       endMs: () => random() * endMs,
+      exitMs: () => chance(zombies) ? random() * 20 : random() * endMs,
+      lingerMs: () => random() * Math.min(1, endMs),
       watch: this
     }
   }
@@ -124,7 +132,8 @@ class World {
       clock,
       hire: (plan, options, load, events) => {
         this.load = load
-        this.crew = new SimulatedCrew(plan, options, load, broken.events?.(events) ?? events, this.parts)
+        this.crew = new Slots(plan, options, clock, load, broken.events?.(events) ?? events,
+          new SimulatedThreads(options, load, this.parts))
         this.keys = new KeyedJobs(this.crew.actors.slice(0, plan.tiers[0].slots.length))
         return this.crew
       }
@@ -218,10 +227,19 @@ class World {
     const alive = this.crew.actors.filter(({ mailbox }) => mailbox !== undefined && !mailbox.hasEnded)
     if (alive.length === 0) return
     this.deaths++
-    this.crew.die(alive[this.upTo(alive.length - 1)], new Error('killed'))
+    alive[this.upTo(alive.length - 1)].mailbox.end(new Error('killed'))
   }
 
+  /** Called by the scheduler, in part from listeners of signals: what is wrong is thrown by the next look. */
   settle (record, outcome) {
+    try {
+      this.judge(record, outcome)
+    } catch (error) {
+      if (error !== this.violation) throw error
+    }
+  }
+
+  judge (record, outcome) {
     const { order } = record
     const nowMs = this.clock.now()
     record.settled++
@@ -288,6 +306,12 @@ class World {
   started ({ input: record }) { record.startedAtMs = this.clock.now() }
   replied ({ input: record }) { record.hasReplied = true }
 
+  lingers (slot, isSo) {
+    const count = (this.lingering.get(slot) ?? 0) + (isSo ? 1 : -1)
+    if (count > 0) this.lingering.set(slot, count)
+    else this.lingering.delete(slot)
+  }
+
   // the invariants
 
   /** Accepted jobs that no actor has. */
@@ -309,8 +333,9 @@ class World {
 
   look () {
     const { crew, load, clock } = this
+    if (this.violation !== undefined) throw this.violation
     let unfinished = 0
-    let maybe = 0
+    let maybe = this.lingering.size
     let held = 0
     let idle
     for (const { mailbox, state, slot } of crew.actors) {
@@ -328,7 +353,8 @@ class World {
     if (this.options.metric === 'demand' && (load.active < unfinished || load.active > unfinished + maybe)) {
       this.fail(`active is ${load.active}, with ${unfinished} to ${unfinished + maybe} actors that have unfinished jobs`)
     }
-    if (clock.isHeld !== (pending > 0)) this.fail(`the process is ${clock.isHeld ? '' : 'not '}held, with ${pending} pending`)
+    // close() holds the process too, for the ends of its threads
+    if (pending > 0 ? !clock.isHeld : clock.isHeld && !this.isClosing) this.fail(`the process is ${clock.isHeld ? '' : 'not '}held, with ${pending} pending`)
     // a turn of the event loop that is under way may still place a job
     if (clock.soonCount > 0 || this.isClosing) return
     for (const { mailbox, slot } of crew.actors) {
@@ -375,7 +401,7 @@ class World {
     this.isClosing = true
     const beganAtMs = clock.now()
     const close = { isDone: false }
-    scheduler.close().then(() => { close.isDone = true })
+    scheduler.close().then(() => { close.isDone = true }, (error) => { close.error = error })
     let isRefused = false
     try {
       scheduler.submit('one', new Record(), {}, () => {}, () => {})
@@ -387,11 +413,13 @@ class World {
     for (;;) {
       // each pass of the promises of close() takes some microtasks
       for (let turn = 0; turn < 12 && !close.isDone; turn++) await undefined
+      if (close.error !== undefined) throw close.error
       if (close.isDone) break
       if (!clock.step(latestMs)) this.fail('close() does not end')
       if (++this.steps > STEP_LIMIT) this.fail('close() does not come to rest')
       this.look()
     }
+    if (this.violation !== undefined) throw this.violation
     this.hasClosed = true
     for (const { order, isAccepted, settled, claims } of this.records) {
       if (isAccepted && settled !== 1) this.fail(`job ${order} has settled ${settled} times`)
@@ -402,10 +430,12 @@ class World {
     this.count(0, 0)
     if (this.load.active !== 0) this.fail(`active is ${this.load.active} in the end`)
     while (clock.step());
+    if (this.violation !== undefined) throw this.violation
   }
 
   fail (text) {
-    throw new Violation(`seed ${this.seed}, ${this.clock.now().toFixed(3)} ms: ${text}`)
+    this.violation ??= new Violation(`seed ${this.seed}, ${this.clock.now().toFixed(3)} ms: ${text}`)
+    throw this.violation
   }
 }
 

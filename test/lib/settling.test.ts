@@ -1,0 +1,27 @@
+// How jobs end, in virtual time.
+import t from 'tap'
+import { planOf, virtualPool } from '../fixtures/virtual'
+
+t.test('a job is not given to an actor that was halted for a cancelled job, although it has just ended another', async (t) => {
+  const { offer, at, actors, scheduler } = await virtualPool(planOf([1, 0]), { asyncPerActor: 3, graceMs: 5 })
+  offer({ runMs: 0.01 }) // so that jobs of its name are taken for short ones
+  at(2)
+  const cancel = new AbortController()
+  const stuck = offer({ runMs: 100, isAsync: true }, { signal: cancel.signal })
+  offer({ runMs: 20, isAsync: true })
+  at(2.5)
+  offer({ runMs: 40, isAsync: true })
+  at(5)
+  t.equal(actors[0]!.mailbox!.depth, 3)
+  cancel.abort()
+  t.equal(stuck.code, 'CANCELLED')
+  at(15)
+  t.equal(actors[0]!.mailbox!.isHalted, true)
+  at(22.2)
+  t.equal(actors[0]!.mailbox!.depth, 2, 'one of the three has ended')
+  const later = offer({ runMs: 1 })
+  t.equal(actors[0]!.mailbox!.depth, 2)
+  t.equal(scheduler.snapshot().backlog, 1)
+  at(200)
+  t.equal(later.code, 'ok')
+})

@@ -1,0 +1,53 @@
+// What becomes of threads: new ones after a late error, zombies; with real threads.
+import { join } from 'node:path'
+import t from 'tap'
+import { createScheduler } from '#lib/index'
+import { until } from '../fixtures/until'
+import type { Test } from 'tap'
+import type { Options, Scheduler } from '#lib/index'
+
+t.setTimeout(240_000)
+const jobs = join(__dirname, '..', 'fixtures', 'supervised.cjs')
+
+async function start (t: Test, options: Partial<Options> = {}): Promise<Scheduler> {
+  const pool = createScheduler({ jobs, tiers: [{ actors: 1 }], execArgv: [], graceMs: 20, backoffMs: 1, ...options })
+  t.teardown(() => pool.close())
+  await pool.ready()
+  return pool
+}
+const actorOf = (pool: Scheduler) => pool.snapshot().tiers[0]!.actors[0]!
+const offload = (pool: Scheduler, job: string, input?: unknown, options?: object): Promise<any> =>
+  pool.offload(job as never, input as never, options)
+
+t.test('after a late error the slot has a new thread, with module state of its own', async (t) => {
+  const pool = await start(t)
+  const [first, count] = await offload(pool, 'thread')
+  t.equal(count, 1)
+  t.equal((await offload(pool, 'thread'))[1], 2)
+  await offload(pool, 'late')
+  await until('the actor to be replaced', () => actorOf(pool).restarts === 1 && actorOf(pool).state === 'open')
+  const [second, fresh] = await offload(pool, 'thread')
+  t.not(second, first)
+  t.equal(fresh, 1)
+})
+
+t.test('3 late errors with a budget of 2 fail the slot: health shows it, and the tier is degraded', async (t) => {
+  const pool = await start(t, { maxRestarts: 2, withinMs: 600_000 })
+  for (let late = 1; late <= 3; late++) {
+    await offload(pool, 'late')
+    await until('the end of the actor', () => actorOf(pool).state === 'failed' || actorOf(pool).restarts === late)
+    await until('it to open or fail', () => /open|failed/.test(actorOf(pool).state))
+  }
+  t.match(actorOf(pool), { state: 'failed', reason: /^3 deaths in 600000 ms, the last: a late error of late/ })
+  t.equal(pool.snapshot().tiers[0]!.isDegraded, true)
+})
+
+t.test('a thread inside native code for longer than terminateMs is a zombie until it exits; its slot works meanwhile', async (t) => {
+  const pool = await start(t, { terminateMs: 50 })
+  const [first] = await offload(pool, 'thread')
+  await t.rejects(offload(pool, 'native', undefined, { timeoutMs: 20 }), { code: 'FST_ERR_SPILLOVER_TIMEOUT' })
+  await until('the zombie', () => actorOf(pool).zombies === 1)
+  await until('another thread', () => actorOf(pool).state === 'open')
+  t.not((await offload(pool, 'thread'))[0], first)
+  await until('its exit', () => actorOf(pool).zombies === 0)
+})
