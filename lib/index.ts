@@ -14,7 +14,8 @@ import { Spill } from './remote/spill.js'
 import { watchMachine } from './watcher.js'
 import { defaultCosts, simulate } from './simulator.js'
 import type { Options } from './options.js'
-import type { Plan, PlanOptions } from './tiers.js'
+import type { Pinning, PinningOptions } from './pinning.js'
+import type { Plan } from './tiers.js'
 import type { Topology } from './topology.js'
 
 /**
@@ -28,16 +29,11 @@ export function createScheduler (options: Options): Scheduler {
     if (checked.overflow !== undefined) throw new errors.OPTION('overflow', 'no value where remote is set', 'an object')
     checked.overflow = new Spill('tier' in remote ? remote : { tier: remote })
   }
-  const claims = { claim: claimCores, release: releaseCores }
-  const { plan, pinning } = planPinned(readTopology(), checked, addonReason, claims)
-  if (pinning.reason === null) startThreadPool()
+  const { plan, pinning } = layOut(readTopology(), checked)
   try {
     const scheduler = new Scheduler(plan, checked, undefined, pinning)
     if (checked.watch && checked.tiers === undefined) {
-      scheduler.follow(watchMachine((topology) => {
-        const next = planOrNull(pinning.claimed.length > 0 ? limitTo(topology, plan) : topology, checked)
-        if (next !== null) scheduler.replan(next)
-      }))
+      scheduler.follow(watchMachine((topology) => follow(scheduler, topology, checked)))
     }
     return scheduler
   } catch (error) {
@@ -46,21 +42,22 @@ export function createScheduler (options: Options): Scheduler {
   }
 }
 
-/** A machine of which only the cpus of a plan may be used: the others' cores were not claimed. */
-function limitTo (topology: Topology, { tiers, reserved }: Plan): Topology {
-  const own = new Set([...tiers.flatMap(({ cpus }) => cpus), ...reserved])
-  const allowed = topology.allowed.filter((id) => own.has(id))
-  return { ...topology, allowed, cpus: topology.cpus.map((cpu) => own.has(cpu.id) ? cpu : { ...cpu, allowed: false }) }
+/** Make the plan and claim its cores. A process has each claim once, however many of its pools want it. */
+function layOut (topology: Topology, options: PinningOptions): { plan: Plan, pinning: Pinning } {
+  const made = planPinned(topology, options, addonReason, { claim: claimCores, release: releaseCores })
+  if (made.pinning.reason === null) startThreadPool()
+  return made
 }
 
-/** The plan of the machine as it is now; null where no cpu or not the one that `home` names is left: then it stays. */
-function planOrNull (topology: Topology, options: PlanOptions): Plan | null {
-  if (topology.allowed.length === 0) return null
+/** The machine is another one: plan, pinning and claims are made anew. Where no plan can be made the old one stays. */
+function follow (scheduler: Scheduler, topology: Topology, options: PinningOptions): void {
+  if (topology.allowed.length === 0) return
   try {
-    return makePlan(topology, options)
+    const { plan, pinning } = layOut(topology, options)
+    if (!scheduler.replan(plan, pinning)) pinning.release()
   } catch (error) {
-    if (error instanceof errors.OPTION) return null
-    throw error
+    // such as a home that is not there any more
+    if (!(error instanceof errors.OPTION)) throw error
   }
 }
 

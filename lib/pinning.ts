@@ -14,6 +14,8 @@ export interface Pinning {
   readonly claimed: readonly number[]
   /** Why this slot's actor is not to be pinned; null: it is. */
   reasonFor (slot: Slot): string | null
+  /** Give back the claims of cores that none of these cpus belongs to: the plan does without them. */
+  keep (cpus: readonly number[]): void
   /** Give the claims back: no actor lives any more. */
   release (): void
 }
@@ -26,7 +28,7 @@ export interface PinningOptions extends PlanOptions {
 
 /** No actor is pinned. */
 export function unpinned (reason: string): Pinning {
-  return { reason, claimed: [], reasonFor: () => reason, release: () => {} }
+  return { reason, claimed: [], reasonFor: () => reason, keep: () => {}, release: () => {} }
 }
 
 /**
@@ -98,19 +100,21 @@ export function planPinned (topology: Topology, options: PinningOptions, addonRe
   }
 }
 
-function pinned (claimed: readonly number[], held: ReadonlySet<number>, topology: Topology, claims: Claims): Pinning {
-  let isHeld = true
+function pinned (cores: readonly number[], held: ReadonlySet<number>, topology: Topology, claims: Claims): Pinning {
+  let claimed = cores
+  const keepCores = (kept: readonly number[]): void => {
+    claims.release(claimed.filter((core) => !kept.includes(core)))
+    claimed = claimed.filter((core) => kept.includes(core))
+  }
   return {
     reason: null,
-    claimed,
+    get claimed () { return claimed },
     reasonFor: ({ cpu }) => {
       if (cpu === null) return 'its slot has no cpu'
       return coresOf(topology, [cpu]).some((core) => held.has(core)) ? `the core of cpu ${cpu} is another process's` : null
     },
-    release: () => {
-      if (isHeld) claims.release(claimed)
-      isHeld = false
-    }
+    keep: (cpus) => keepCores(coresOf(topology, cpus)),
+    release: () => keepCores([])
   }
 }
 

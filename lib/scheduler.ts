@@ -29,7 +29,7 @@ import type { Recorded, RecordOptions } from './recorder.js'
 import type { Trace } from './recording.js'
 import type { Measures, SchedulerState, Snapshot } from './snapshot.js'
 import type { Actor, Crew, SlotsEvents } from './slots.js'
-import type { Plan } from './tiers.js'
+import type { Plan, Slot } from './tiers.js'
 import type { AcceptedMessage, ActorMessage, PlanMessage, PoolIdentity } from './trace.js'
 import type { Watcher } from './watcher.js'
 
@@ -54,7 +54,7 @@ export class Scheduler {
   #plan: Plan
   #watcher: Watcher | undefined
   readonly #options: CheckedOptions
-  readonly #pinning: Pinning
+  #pinning: Pinning
   readonly #logLevel: number
   readonly #clock: Clock
   readonly #load: Load
@@ -133,18 +133,30 @@ export class Scheduler {
   follow (watcher: Watcher): void { this.#watcher = watcher }
 
   /**
-   * Follow a plan made anew, without losing a job: slots whose cpu stays keep their actors; where it is gone the
-   * actor ends what it runs, and what it had not begun is placed elsewhere; new cpus take free slots of their tier.
+   * Follow a plan made anew, without losing a job: slots whose cpu stays keep their actors; where it is gone, or is to
+   * be pinned and was not, or the other way round, the actor ends what it runs, and what it had not begun is placed
+   * elsewhere; new cpus take free slots of their tier.
+   * @returns false where nothing changes: then the old pinning stays
    */
-  replan (next: Plan): void {
+  replan (next: Plan, pinning = this.#pinning): boolean {
     const plan = this.#state === 'open' ? refit(this.#layout, this.#plan, next) : null
-    if (plan === null || isSame(plan, this.#plan)) return
-    this.#plan = plan
+    if (plan === null) return false
     const slots = new Map(plan.tiers.flatMap((tier) => tier.slots).map((slot) => [slot.id, slot]))
+    const old = this.#pinning
+    const isPinned = (by: Pinning, slot: Slot): boolean => by.reasonFor(slot) === null
+    const stays = ({ slot }: Actor<Job>): boolean => slots.get(slot.id)?.cpu === slot.cpu &&
+      isPinned(old, slot) === isPinned(pinning, slot)
+    if (isSame(plan, this.#plan) && this.#actors.every((actor) => actor.state === 'vacant' || stays(actor))) return false
+    this.#plan = plan
+    this.#pinning = pinning
+    this.#crew.pinBy(pinning)
     for (const actor of this.#actors) {
-      const slot = slots.get(actor.slot.id)
-      if (slot?.cpu === actor.slot.cpu) this.#crew.occupy(actor, slot)
+      if (stays(actor)) this.#crew.occupy(actor, slots.get(actor.slot.id)!)
       else this.#vacate(actor, plan)
+    }
+    if (old !== pinning) {
+      pinning.keep([...plan.tiers.flatMap(({ cpus }) => cpus), ...plan.reserved])
+      old.release()
     }
     this.#placing.replan(plan)
     this.#openLowest()
@@ -153,6 +165,7 @@ export class Scheduler {
       const tiers = plan.tiers.map(({ tier, cpus, threshold }) => ({ tier, cpus, threshold }))
       channels.plan.publish({ pool: this.identity, tiers, reserved, maxActors, notes } satisfies PlanMessage)
     }
+    return true
   }
 
   /** Names of the registered jobs; empty before `ready()`. */

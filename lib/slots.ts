@@ -6,6 +6,7 @@ import type { Clock, Timer } from './clock.js'
 import type { FromActor } from './jobs.js'
 import type { Load } from './load.js'
 import type { Held, Mailbox } from './mailbox.js'
+import type { Pinning } from './pinning.js'
 import type { RestartOptions } from './restarts.js'
 import type { Plan, Slot } from './tiers.js'
 
@@ -88,6 +89,8 @@ export interface Threads<T extends Held> {
   start (slot: Slot, names: readonly string[] | null, waits: boolean, told: Told): Started<T>
   /** why an actor of this slot is not pinned; null: it pins itself */
   pinReasonOf (slot: Slot): string | null
+  /** from now on this says so */
+  pinBy (pinning: Pinning): void
   /** All were told to end. Never rejects. */
   close (): Promise<void>
 }
@@ -235,6 +238,14 @@ export class Slots<T extends Held> {
     this.#leaving.delete(actor)
     if (actor.state === 'vacant') actor.pinReason = this.#threads.pinReasonOf(slot) ?? NO_THREAD
     if (actor.state === 'vacant') this.#set(actor, 'closed', undefined)
+  }
+
+  /** Threads that start from now on are pinned by this. */
+  pinBy (pinning: Pinning): void {
+    this.#threads.pinBy(pinning)
+    for (const actor of this.actors) {
+      if (actor.mailbox === undefined) actor.pinReason = pinning.reasonFor(actor.slot) ?? NO_THREAD
+    }
   }
 
   /** End an actor's thread at once. What it ran is reported by `gone`. */

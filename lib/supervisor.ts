@@ -45,7 +45,7 @@ type OnThread = (thread: Worker, candidate: Candidate) => void
 export class Supervisor<T extends Held> implements Threads<T> {
   readonly #options: SupervisorOptions
   readonly #load: Load
-  readonly #pinning: Pinning
+  #pinning: Pinning
   readonly #pools = new Map<number, Piscina>()
   /** threads that have had their task */
   readonly #used = new WeakSet<Worker>()
@@ -78,6 +78,7 @@ export class Supervisor<T extends Held> implements Threads<T> {
   }
 
   pinReasonOf (slot: Slot): string | null { return this.#pinning.reasonFor(slot) }
+  pinBy (pinning: Pinning): void { this.#pinning = pinning }
 
   start (slot: Slot, names: readonly string[] | null, waits: boolean, told: Told): Started<T> {
     const options = this.#options

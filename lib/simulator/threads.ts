@@ -25,6 +25,7 @@ export class SimulatedThreads<T extends Held> implements Threads<T> {
   }
 
   pinReasonOf (): string { return 'simulated' }
+  pinBy (): void {}
 
   start ({ id, tier }: Slot, _names: readonly string[] | null, waits: boolean, told: Told): Started<T> {
     const { clock, bootMs, bootDies, exitMs, lingerMs, jobs, watch } = this.#world

@@ -34,6 +34,7 @@ function start (actors: number, options: Partial<SlotsOptions> = {}) {
   const events: string[] = []
   const starter: Threads<Held> = {
     pinReasonOf: () => 'not here',
+    pinBy: () => {},
     async close () { events.push('closed') },
     start (_slot, _names, waits, told) {
       const thread: Thread = { told, waits, begun: false, stopped: false, killed: undefined, isClosed: false }
