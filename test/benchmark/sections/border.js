@@ -5,8 +5,12 @@ const field = [
 ]
 const defaults = ['piscina', 'tinypool', 'workerpool']
 const others = field.slice(1)
-/** Left out of a quick run. */
-const slow = ['tinypool-64', 'poolifier-queue']
+/** Who is left in a quick run. */
+const quick = {
+  '64-1': ['spillover', 'piscina', 'piscina-64', 'tinypool', 'workerpool', 'poolifier', 'knitting'],
+  '512-2': ['spillover', 'piscina-64', 'poolifier', 'knitting'],
+  one: ['spillover', 'piscina', 'knitting']
+}
 
 export const title = 'The border: a job that gives back its small object'
 
@@ -34,8 +38,7 @@ export function cases ({ isQuick }) {
     }
   ]
   if (!isQuick) return all
-  return all.filter(({ id }) => id !== '512-1')
-    .map((one) => ({ ...one, variants: one.variants.filter((variant) => !slow.includes(variant)) }))
+  return all.filter(({ id }) => quick[id]).map((one) => ({ ...one, variants: quick[one.id] }))
 }
 
 export const shown = {

@@ -7,7 +7,7 @@ export function cases ({ isQuick }) {
       id: 'pool',
       title: 'a new pool of one thread, to the first result',
       measure: 'cold',
-      variants: ['spillover', 'piscina', 'tinypool', 'workerpool', 'poolifier', 'knitting']
+      variants: ['spillover', 'piscina', 'knitting', ...isQuick ? [] : ['tinypool', 'workerpool', 'poolifier']]
     },
     {
       id: 'tier',
@@ -20,7 +20,7 @@ export function cases ({ isQuick }) {
       id: 'memory',
       title: 'resident memory of a parked actor',
       ...{ measure: 'memory', actors: 8, settleMs: 300, nodeOptions: ['--expose-gc'] },
-      variants: ['spillover', 'spillover-limited', 'piscina', 'knitting']
+      variants: isQuick ? ['spillover'] : ['spillover', 'spillover-limited', 'piscina', 'knitting']
     }
   ]
 }

@@ -17,7 +17,7 @@ export function cases ({ isQuick, stepsPerUs }) {
     ...{ measure: 'http', connections: 64, lightPerSecond: 250, timeoutMs: 60_000 },
     ...{ warmMs: isQuick ? 500 : 1000, measureMs: isQuick ? 1500 : 4000 },
     lengths: [{ name: 'heavy', steps: Math.round(heavyMs * 1000 * stepsPerUs) }],
-    variants: Object.keys(runtimes).filter((one) => !isQuick || one !== 'piscina-2-nice'),
+    variants: Object.keys(runtimes).filter((one) => !isQuick || one === 'spillover' || one === 'piscina'),
     byVariant: runtimes
   }]
 }

@@ -9,7 +9,7 @@ export function cases ({ isQuick }) {
     id: 'eight',
     title: isQuick ? 'over 2 s' : 'over 10 s',
     ...{ measure: 'idle', actors: 8, settleMs: 500, measureMs: isQuick ? 2000 : 10_000 },
-    variants: ['spillover', 'piscina', 'tinypool', 'workerpool', 'poolifier', 'knitting']
+    variants: ['spillover', 'piscina', 'knitting', ...isQuick ? [] : ['tinypool', 'workerpool', 'poolifier']]
   }]
 }
 

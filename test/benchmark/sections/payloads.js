@@ -16,7 +16,7 @@ export function cases ({ isQuick }) {
     id: payload,
     title,
     ...{ measure: 'throughput', actors: 1, placement: 'split', payload, inFlight, ...timing },
-    variants: ['spillover', 'piscina', 'piscina-64', 'knitting']
+    variants: ['spillover', 'piscina-64', 'knitting', ...isQuick ? [] : ['piscina']]
   }))
 }
 
