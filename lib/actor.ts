@@ -13,7 +13,7 @@ import { loadJobs, warmUp } from './modules.js'
 import { whyUncloneable } from './uncloneable.js'
 import type { Carry } from './carry.js'
 import type { ActorPorts, Taken } from './mailbox.js'
-import type { ActorBoot, JobContext, JobFunction, JobLog, JobMeta } from './jobs.js'
+import type { ActorBoot, JobContext, JobFunction, JobLog, JobMeta, Tell, ToActor } from './jobs.js'
 
 /** Longest spin for the next job; measured: it covers a reply's way to the host and back, see lib/README.md. */
 const SPIN_MS = 0.05
@@ -37,23 +37,39 @@ export default async function actor ({ boot, ports }: { boot: ActorBoot, ports: 
   const table = await loadJobs(boot)
   const carry = await loadCarry(boot)
   const names = [...table.keys()]
+  for (const [name, value] of boot.kept) await table.get(name)!(value, warmContext(boot))
   await warmUp(table, boot, warmContext(boot))
   const end = new ActorEnd(boot.mailbox, ports)
   const bootMs = performance.now() - startMs
+  const jobs = [...table.values()]
   return await new Promise((resolve) => {
     let actor: Actor | undefined
     const begin = (): void => {
-      actor = new Actor(boot, end, names, [...table.values()], carry, resolve)
+      actor = new Actor(boot, end, names, jobs, carry, resolve)
       setImmediate(() => actor!.pump())
     }
     end.onMessage((message) => {
-      if (actor === undefined) begin() // the actor that it replaces has ended
+      if (message !== 0 && message.type === 'tell') tell(boot, end, jobs, message)
+      else if (actor === undefined) begin() // the actor that it replaces has ended
       else if (message === 0) actor.pump()
       else actor.cancel(message.id)
     })
     if (!boot.waits) begin()
     end.send({ type: 'ready', names, threadId, bootMs, pinReason })
   })
+}
+
+/** Give a broadcast value to a function, and say that it has it. */
+async function tell (boot: ActorBoot, end: ActorEnd, jobs: readonly JobFunction[], { seq, job, value }: Tell):
+Promise<void> {
+  telling++
+  try {
+    await owner.run(undefined, () => jobs[job]!(value, warmContext(boot)))
+    end.send({ type: 'told', seq })
+  } catch (error) {
+    end.send({ type: 'told', seq, error: encodeError(error) })
+  }
+  telling--
 }
 
 class Actor {
@@ -67,7 +83,7 @@ class Actor {
   /** what to add to this thread's clock to have the host's */
   readonly #clockMs: number
   readonly #pending = new Map<number, Context>()
-  readonly #hasWork = (): boolean => (this.#end.hasRequest && this.#mayTake()) || this.#end.mustStop
+  readonly #hasWork = (): boolean => (this.#end.hasRequest && this.#mayTake()) || this.#end.mustLook
   #unrungSinceMs = 0
   /** the job whose synchronous part runs */
   #running: Context | undefined
@@ -111,7 +127,11 @@ class Actor {
     this.#sayHeap(nowMs)
     const turnAtMs = nowMs + TURN_MS
     for (;;) {
-      if (end.mustStop) return this.#stop()
+      if (end.mustLook) {
+        if (end.mustStop) return this.#stop()
+        this.#isTurned = false
+        end.readNews(this.#onNews)
+      }
       const taken = this.#pending.size < this.#boot.asyncPerActor && this.#mayTake() ? end.take() : undefined
       if (taken !== undefined) {
         this.#isTurned = false
@@ -156,6 +176,12 @@ class Actor {
     if (nowMs < this.#heapDueMs) return
     this.#heapDueMs = nowMs + HEAP_EVERY_MS
     this.#load.setHeap(this.#boot.slot, getHeapStatistics().used_heap_size)
+  }
+
+  readonly #onNews = (message: ToActor): void => {
+    if (message === 0) return // awake already
+    if (message.type === 'cancel') this.cancel(message.id)
+    else tell(this.#boot, this.#end, this.#jobs, message)
   }
 
   cancel (id: number): void {
@@ -244,6 +270,7 @@ class Actor {
 
   /** Sleep in the kernel only where nothing of the user's module needs the event loop. */
   #mayBlock (): boolean {
+    if (telling > 0) return false
     if (process.stdout.writableLength > 0 || process.stderr.writableLength > 0) return false
     if (this.#boot.blockWhenIdle !== 'auto') return this.#boot.blockWhenIdle
     return process.getActiveResourcesInfo().length <= this.#baseline
@@ -292,17 +319,22 @@ class Actor {
   }
 }
 
-class Context implements JobContext {
+/** What a context needs of its actor. */
+type ContextBoot = Pick<ActorBoot, 'timeoutMs' | 'logLevel' | 'tier' | 'cpu'>
+type ContextEnd = Pick<ActorEnd, 'isCancelled' | 'log'>
+
+/** What a job is given beside its input. */
+export class Context implements JobContext {
   readonly #id: number
   readonly #job: number
-  readonly #boot: ActorBoot
-  readonly #end: ActorEnd
+  readonly #boot: ContextBoot
+  readonly #end: ContextEnd
   readonly #meta: JobMeta
   readonly #startedMs: number
   #controller: AbortController | undefined
   #log: JobLog | undefined
 
-  constructor (id: number, job: number, boot: ActorBoot, end: ActorEnd, meta: JobMeta, startedMs: number) {
+  constructor (id: number, job: number, boot: ContextBoot, end: ContextEnd, meta: JobMeta, startedMs: number) {
     this.#id = id
     this.#job = job
     this.#boot = boot
@@ -349,8 +381,10 @@ class Context implements JobContext {
 
 /** Event-loop handles of an actor that idles: the ports of piscina and of the mailbox. */
 let baselinePorts = 0
+/** Broadcasts whose function has not ended. */
+let telling = 0
 
-function warmContext (boot: ActorBoot): JobContext {
+export function warmContext (boot: Pick<ActorBoot, 'tier' | 'cpu'>): JobContext {
   const signal = new AbortController().signal
   const log = makeLog(0, SILENT, () => {})
   const { tier, cpu } = boot

@@ -7,7 +7,7 @@ import type { ActorBoot, JobMeta } from './jobs.js'
 export type Carry = (meta: JobMeta, run: () => unknown) => unknown
 
 /** Undefined where nothing is carried. Rejects when the user's module cannot be loaded. Worker thread only. */
-export async function loadCarry (boot: ActorBoot): Promise<Carry | undefined> {
+export async function loadCarry (boot: Pick<ActorBoot, 'isTraced' | 'restore'>): Promise<Carry | undefined> {
   const inTrace = boot.isTraced ? makeTraceRestorer() : undefined
   const restore = boot.restore === null ? undefined : await loadRestore(boot.restore)
   if (inTrace === undefined && restore === undefined) return undefined

@@ -4,7 +4,8 @@ import { recordMachine } from './record.js'
 import { describePlan, describeTopology } from './schema.js'
 import { addonReason, startThreadPool } from './affinity.js'
 import { claimCores, releaseCores } from './claims.js'
-import { planPinned } from './pinning.js'
+import { NO_THREADS } from './inline/mailbox.js'
+import { planPinned, unpinned } from './pinning.js'
 import { makePlan, strategies } from './tiers.js'
 import { detectTopology, readTopology } from './topology.js'
 import { checkOptions } from './options.js'
@@ -28,6 +29,9 @@ export function createScheduler (options: Options): Scheduler {
   if (remote !== undefined) {
     if (checked.overflow !== undefined) throw new errors.OPTION('overflow', 'no value where remote is set', 'an object')
     checked.overflow = new Spill('tier' in remote ? remote : { tier: remote })
+  }
+  if (checked.runtime === 'inline') {
+    return new Scheduler(makePlan(readTopology(), checked), checked, undefined, unpinned(NO_THREADS))
   }
   const { plan, pinning } = layOut(readTopology(), checked)
   try {

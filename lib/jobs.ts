@@ -71,6 +71,8 @@ export interface ActorBoot {
   readonly restore: string | null
   /** when ready it does nothing, its slot's words included, before a message says that it may begin */
   readonly waits: boolean
+  /** the last value of each broadcast, to be given to the jobs of these names before anything else */
+  readonly kept: readonly (readonly [name: string, value: unknown])[]
   readonly load: SharedArrayBuffer
   readonly mailbox: SharedArrayBuffer
   /** `[process.hrtime.bigint(), performance.now()]` of the host at one moment: makes one clock of two */
@@ -90,6 +92,8 @@ export interface JobMeta {
 
 /** Actor to host, beside the rings. `0` is the bell: there are replies. */
 export type FromActor = 0 |
+  /** a broadcast has reached this actor; `error` as it was encoded, where the function threw */
+  { readonly type: 'told', readonly seq: number, readonly error?: unknown } |
   { readonly type: 'stray', readonly job: string | null, readonly error: unknown } |
   {
     readonly type: 'ready'
@@ -109,7 +113,10 @@ export type FromActor = 0 |
   }
 
 /** Host to actor, beside the rings. `0` wakes an actor that waits in its event loop. */
-export type ToActor = 0 | { readonly type: 'cancel', readonly id: number }
+export type ToActor = 0 | { readonly type: 'cancel', readonly id: number } | Tell
+
+/** Call a job's function with a value, apart from all jobs. `job` is its index in the table. */
+export interface Tell { readonly type: 'tell', readonly seq: number, readonly job: number, readonly value: unknown }
 
 /** One job as the overflow sees it. */
 export interface OverflowCall {

@@ -27,9 +27,13 @@ const RUN = 0
 const PARK = 1
 const LOOP = 2
 const WAKING = 3
-/** Bits of COMMAND. HALT: take no more. STOP: take no more and return when nothing is pending. */
+/**
+ * Bits of COMMAND. HALT: take no more. STOP: take no more and return when nothing is pending. NEWS: a message lies on
+ * the port that is to be read before the next job.
+ */
 const HALT = 1
 const STOP = 2
+const NEWS = 4
 
 /** Reply status. */
 export const OK = 0
@@ -246,6 +250,13 @@ export class HostEnd<T extends Held> {
     if (isRung) setImmediate(() => this.#onMessage(0))
   }
 
+  /** Post a message that the actor reads before it takes its next job, also when it is asleep. */
+  tell (message: ToActor): void {
+    this.#bell.postMessage(message)
+    Atomics.or(this.#words.control, COMMAND, NEWS)
+    this.wake()
+  }
+
   get hasReply (): boolean { return this.#words.replies.hasRecord }
 
   /** Ask for the bell; look again after it, since a reply may have come before. */
@@ -330,8 +341,20 @@ export class ActorEnd {
 
   /** Is there a record to look at? A revoked one counts. */
   get hasRequest (): boolean { return this.#words.requests.hasRecord }
-  get mustHalt (): boolean { return Atomics.load(this.#words.control, COMMAND) !== 0 }
+  get mustHalt (): boolean { return (Atomics.load(this.#words.control, COMMAND) & (HALT | STOP)) !== 0 }
   get mustStop (): boolean { return (Atomics.load(this.#words.control, COMMAND) & STOP) !== 0 }
+  /** Told to stop, or there is news. */
+  get mustLook (): boolean { return (Atomics.load(this.#words.control, COMMAND) & (STOP | NEWS)) !== 0 }
+
+  /** Read what lies on the port, without a turn of the event loop. The bit goes first: later news sets it again. */
+  readNews (listener: (message: ToActor) => void): void {
+    Atomics.and(this.#words.control, COMMAND, ~NEWS)
+    for (;;) {
+      const received = receiveMessageOnPort(this.#bell)
+      if (received === undefined) return
+      listener(received.message as ToActor)
+    }
+  }
 
   /** Claim the next job that was not taken back. */
   take (): Taken | undefined {

@@ -15,6 +15,8 @@ import type { ExplicitTier, Strategy } from './tiers.js'
 export interface Options {
   /** module of jobs (path or `file:` URL), or `{ prefix: module }` for several: names are `prefix.export` */
   jobs: string | URL | Record<string, string | URL>
+  /** where jobs run: on threads, or in this process and its event loop, for tests @default 'threads' */
+  runtime?: 'threads' | 'inline'
   /** how the machine's CPUs become tiers @default 'tiered' */
   strategy?: Strategy
   /** an explicit plan instead: 1 to 3 tiers of `cpus` or a number of `actors`, each with a `threshold` if given */
@@ -148,6 +150,7 @@ const ms = integer(0)
 
 /** The table: default and check of every option but `jobs`. A default of undefined means: not set. */
 export const optionTable = {
+  runtime: ['threads', oneOf('threads', 'inline')],
   strategy: ['tiered', oneOf('tiered', 'even-odd', 'linear', 'avoid-smt', 'l3-isolation', 'none')],
   tiers: [undefined, listOf(record, 'tiers, as in [{ cpus: [0, 2], threshold: 0 }]')],
   thresholds: [undefined, listOf(integer(0), 'integers of at least 0')],

@@ -1,9 +1,11 @@
 // offload(): checks, admission, the pool's life from ready() to close(). lib/README.md, "A job's way".
 import { availableParallelism } from 'node:os'
 import { performance } from 'node:perf_hooks'
+import { Broadcasts } from './broadcasts.js'
 import { systemClock } from './clock.js'
 import { Deadlines } from './deadlines.js'
 import { describe, errors } from './errors.js'
+import { Inline } from './inline.js'
 import { Load } from './load.js'
 import { logLevelOf } from './log.js'
 import { Counters } from './metrics.js'
@@ -65,6 +67,7 @@ export class Scheduler {
   readonly #kinds = new Map<string, Kind>()
   readonly #counters = new Counters()
   readonly #deadlines: Deadlines
+  readonly #broadcasts = new Broadcasts<Job>()
   #state: SchedulerState = 'new'
   #ready: Promise<void> | undefined
   #closing: Promise<void> | undefined
@@ -87,8 +90,14 @@ export class Scheduler {
         this.#placing.dispatch()
       },
       succeeded: (actor) => this.#settling.onSuccessor(actor),
-      message: (actor, message) => this.#settling.onMessage(actor, message),
-      gone: (actor, mailbox, reason) => this.#settling.onGone(actor, mailbox, reason),
+      message: (actor, message) => {
+        if (message !== 0 && message.type === 'told') this.#broadcasts.told(actor.mailbox, message)
+        else this.#settling.onMessage(actor, message)
+      },
+      gone: (actor, mailbox, reason) => {
+        this.#broadcasts.gone(mailbox)
+        this.#settling.onGone(actor, mailbox, reason)
+      },
       changed: (actor) => {
         const { slot, state, reason } = actor
         if (state !== 'open') this.#placing.settled(actor)
@@ -100,7 +109,9 @@ export class Scheduler {
       }
     }
     const hire = parts?.hire ?? ((plan, options, load, events) =>
-      new Slots(plan, options, this.#clock, load, events, new Supervisor<Job>(plan, options, load, pinning)))
+      new Slots(plan, options, this.#clock, load, events, options.runtime === 'inline'
+        ? new Inline<Job>(options, load)
+        : new Supervisor<Job>(plan, options, load, pinning, () => this.#broadcasts.kept)))
     this.#crew = hire(plan, options, this.#load, events)
     this.#actors = this.#crew.actors
     this.#placing = new Placing(plan, options, this.#clock, this.#load, this.#crew, this.#counters, {
@@ -114,7 +125,7 @@ export class Scheduler {
       }
     })
     this.#settling = new Settling(options, this.#clock, this.#crew, this.#counters, this.#placing,
-      parts !== undefined || availableParallelism() > 1)
+      parts !== undefined || (availableParallelism() > 1 && options.runtime === 'threads'))
   }
 
   /** Open tier 1: modules loaded, warm-up run. Rejects with `FST_ERR_SPILLOVER_JOB_MODULE` and the reason. */
@@ -214,6 +225,27 @@ export class Scheduler {
       job.queueDeadline = this.#deadlines.add(queueTimeoutMs, () => this.#settling.expire(job, queueTimeoutMs))
     }
     if (options.signal !== undefined) this.#settling.listen(options.signal, job)
+  }
+
+  /**
+   * Call a job's function with this value in every actor: in those that live now, and in each that opens later before
+   * it takes a job, replacements too. Resolves when all that live have called it, so that every job offloaded after
+   * that finds the value; rejects with what the function threw, and then later actors get the value before. Of one name
+   * only the last value is kept. Not a job: it has no timeout, is not counted, and its result is dropped.
+   */
+  async broadcast<Name extends JobName> (name: Name, value: JobInput<Name>): Promise<void> {
+    if (this.#state !== 'open') throw this.#state === 'new' ? new errors.NOT_READY(name) : new errors.CLOSED(name)
+    const kind = this.#kinds.get(name)
+    if (kind === undefined) throw new errors.UNKNOWN_JOB(describe(name), '', this.jobs.join(', '))
+    this.#settling.enter()
+    try {
+      await this.#broadcasts.send(name, kind.index, value, this.#actors)
+    } catch (error) {
+      if ((error as { name?: unknown } | null)?.name !== 'DataCloneError') throw error
+      throw new errors.INPUT_UNCLONEABLE(name, whyUncloneable(error, value))
+    } finally {
+      this.#settling.leave()
+    }
   }
 
   /** Accept nothing more; resolves when every accepted job has settled. */
@@ -316,7 +348,7 @@ export class Scheduler {
     const placing = this.#placing
     const actor = placing.actorFor(job)
     if (actor === undefined && this.#spillOrRefuse(job)) return
-    if (this.#settling.pending++ === 0) this.#clock.hold(true)
+    this.#settling.enter()
     this.#counters.accepted++
     if (this.#spans !== undefined) job.spans = this.#spans.accepted(job.kind.name, nowMs, job.options.traceparent)
     if (actor === undefined) {

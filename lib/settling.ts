@@ -141,6 +141,16 @@ export class Settling {
         borderMs
       } satisfies SettledMessage)
     }
+    this.leave()
+  }
+
+  /** Something is pending: the process is held. */
+  enter (): void {
+    if (this.pending++ === 0) this.#clock.hold(true)
+  }
+
+  /** It is not pending any more. */
+  leave (): void {
     if (--this.pending > 0) return
     this.#clock.hold(false)
     for (const resolve of this.#onEmpty.splice(0)) resolve()

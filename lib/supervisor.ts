@@ -7,7 +7,7 @@ import { logLevelOf } from './log.js'
 import { HostEnd } from './mailbox.js'
 import { unpinned } from './pinning.js'
 import type { Worker } from 'node:worker_threads'
-import type { JobLog, JobModule } from './jobs.js'
+import type { ActorBoot, JobLog, JobModule } from './jobs.js'
 import type { Load } from './load.js'
 import type { Held } from './mailbox.js'
 import type { Pinning } from './pinning.js'
@@ -46,15 +46,17 @@ export class Supervisor<T extends Held> implements Threads<T> {
   readonly #options: SupervisorOptions
   readonly #load: Load
   #pinning: Pinning
+  readonly #kept: () => ActorBoot['kept']
   readonly #pools = new Map<number, Piscina>()
   /** threads that have had their task */
   readonly #used = new WeakSet<Worker>()
 
   constructor (plan: Plan, options: SupervisorOptions, load: Load,
-    pinning: Pinning = unpinned('nothing was said about pinning')) {
+    pinning: Pinning = unpinned('nothing was said about pinning'), kept: () => ActorBoot['kept'] = () => []) {
     this.#options = options
     this.#load = load
     this.#pinning = pinning
+    this.#kept = kept
     for (const { tier, slots } of plan.tiers) {
       const pool: Piscina = new Piscina({
         filename: join(__dirname, 'actor.js'),
@@ -109,6 +111,7 @@ export class Supervisor<T extends Held> implements Threads<T> {
       isTraced: options.tracing,
       restore: options.restore,
       waits,
+      kept: this.#kept(),
       load: this.#load.buffer,
       mailbox: mailbox.buffer,
       clock: [process.hrtime.bigint(), performance.now()]

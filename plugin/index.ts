@@ -34,6 +34,7 @@ const plugin: FastifyPluginAsync<spillover.Options> = async (fastify, options) =
     identity: scheduler.identity,
     get plan () { return scheduler.plan },
     offload: (name, input, callOptions) => scheduler.offload(name, input, callOptions),
+    broadcast: (name, value) => scheduler.broadcast(name, value),
     ready: () => scheduler.ready(),
     drain: () => scheduler.drain(),
     snapshot: () => scheduler.snapshot(),
@@ -118,6 +119,11 @@ declare namespace spillover {
     readonly plan: Plan
     readonly jobs: readonly string[]
     offload: Offload
+    /**
+     * Call a job's function with this value in every actor: those that live now, and each that opens later before it
+     * takes a job. Resolves when all that live have called it; rejects with what it threw.
+     */
+    broadcast: <Name extends JobName>(name: Name, value: JobInput<Name>) => Promise<void>
     ready (): Promise<void>
     drain (): Promise<void>
     snapshot (): Snapshot

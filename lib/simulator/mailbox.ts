@@ -206,6 +206,7 @@ export class SimulatedMailbox<T extends Held> implements Mailbox<T> {
   /** Log records are not simulated. */
   readMessages (): void {}
   arm (): void { this.#isArmed = true }
+  tell (): void {} // nothing is broadcast here
   halt (): void { this.isHalted = true }
 
   unhalt (): void {

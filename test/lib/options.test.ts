@@ -20,6 +20,7 @@ function refusal (options: any): string {
 }
 
 const wrong = {
+  runtime: ['fibers', true, null],
   strategy: ['fast', 1, '__proto__'],
   tiers: [[], [1], {}, [{}, {}, {}, {}], [null]],
   thresholds: [[], [-1], [0.5], 3, [0, 1, 2, 3], ['0']],

@@ -1,0 +1,56 @@
+// Actors without threads, for tests: the same functions in the caller's process, behind the same mailbox and errors.
+import { warmContext } from './actor.js'
+import { loadCarry } from './carry.js'
+import { InlineMailbox, NO_THREADS } from './inline/mailbox.js'
+import { loadJobs, warmUp } from './modules.js'
+import type { Loaded } from './inline/mailbox.js'
+import type { Tell } from './jobs.js'
+import type { Load } from './load.js'
+import type { Held } from './mailbox.js'
+import type { Started, Threads, Told } from './slots.js'
+import type { SupervisorOptions } from './supervisor.js'
+import type { Slot } from './tiers.js'
+
+/** Where actors come from with `runtime: 'inline'`. */
+export class Inline<T extends Held> implements Threads<T> {
+  readonly #options: SupervisorOptions
+  readonly #load: Load
+  #loading: Promise<Loaded> | undefined
+  /** one call of a function for each broadcast, however many actors there are */
+  readonly #told = new Map<number, Promise<unknown>>()
+
+  constructor (options: SupervisorOptions, load: Load) {
+    this.#options = options
+    this.#load = load
+  }
+
+  pinReasonOf (): string { return NO_THREADS }
+  pinBy (): void {} // nothing is ever pinned
+
+  start (slot: Slot, _names: readonly string[] | null, waits: boolean, told: Told): Started<T> {
+    const mailbox = new InlineMailbox<T>(slot, this.#options, this.#load, told, (message) => this.#tell(slot, message))
+    this.#loading ??= this.#loadAll(slot)
+    this.#loading.then((loaded) => mailbox.ready(loaded, waits), (error: unknown) => mailbox.end(error))
+    return { mailbox, thread: undefined, begin: () => mailbox.begin(), kill: (reason) => mailbox.end(reason) }
+  }
+
+  async close (): Promise<void> {} // nothing is left of actors that have ended
+
+  async #loadAll ({ tier, cpu }: Slot): Promise<Loaded> {
+    const { modules, warmup, warmupCalls, restore, tracing } = this.#options
+    const table = await loadJobs({ modules, names: null })
+    const carry = await loadCarry({ restore, isTraced: tracing })
+    await warmUp(table, { warmup, warmupCalls }, warmContext({ tier, cpu }))
+    return { names: [...table.keys()], jobs: [...table.values()], carry }
+  }
+
+  async #tell (slot: Slot, { seq, job, value }: Tell): Promise<void> {
+    const { jobs } = await this.#loading!
+    let call = this.#told.get(seq)
+    if (call === undefined) {
+      call = (async () => jobs[job]!(structuredClone(value), warmContext(slot)))()
+      this.#told.set(seq, call)
+    }
+    await call
+  }
+}
