@@ -104,7 +104,7 @@ t.test('false and 0 are values, not absences', async (t) => {
 })
 
 t.test('an unknown option is refused with the names there are', async (t) => {
-  t.match(refusal({ jobs, timeout: 5 }), /^option timeout: expected one of jobs, strategy, .*overflow, remote, got an unknown option$/)
+  t.match(refusal({ jobs, timeout: 5 }), /^option timeout: expected one of jobs, runtime, strategy, .*overflow, remote, got an unknown option$/)
   for (const key of ['toString', 'constructor', 'hasOwnProperty']) {
     t.match(refusal({ jobs, [key]: 1 }), new RegExp(`^option ${key}: .*unknown option`))
   }
