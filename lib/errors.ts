@@ -24,6 +24,7 @@ export const errorTable = {
   CANCELLED: ['job %s: cancelled %s', 499, Error],
   ACTOR_EXIT: ['job %s: its actor (slot %s, tier %s) ended while it ran: %s', 500, Error],
   OUT_OF_MEMORY: ['job %s: its actor (slot %s, tier %s) ran out of memory while it ran: %s', 500, Error],
+  PAYLOAD: ['job %s: its input has at least %s bytes, the limit is %s (maxPayloadBytes)', 413, Error],
   INPUT_UNCLONEABLE: ['job %s: its input cannot be sent to a worker thread: %s', 500, TypeError],
   REMOTE_DOWN: ['job %s: the engine cannot be reached: %s', 503, Error],
   REMOTE_FULL: ['job %s: too many jobs of this process are on other machines: %s', 503, Error],

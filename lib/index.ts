@@ -65,6 +65,8 @@ function follow (scheduler: Scheduler, topology: Topology, options: PinningOptio
   }
 }
 
+export { callChecks } from './calls.js'
+export { integer, isRecord, readOptions, show } from './checks.js'
 export { errorTable } from './errors.js'
 export { memoryTier, MemoryBroker } from './remote/memory.js'
 export { optionTable } from './options.js'
@@ -76,6 +78,7 @@ export {
 }
 export { readCpuLoad } from './cpuload.js'
 export type { Options }
+export type { Check, Table } from './checks.js'
 export type * from './jobs.js'
 export type {
   Admit, AdmitQuery, Codec, JobRef, RefusalKey, RemoteContext, RemoteJob, RemoteLog, RemoteOutcome,

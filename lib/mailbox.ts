@@ -2,6 +2,7 @@
 import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads'
 import type { MessagePort } from 'node:worker_threads'
 import { RING_SPACE, Ring } from './ring.js'
+import { checkSize } from './size.js'
 import type { RingRecord } from './ring.js'
 import type { FromActor, ToActor } from './jobs.js'
 
@@ -95,12 +96,19 @@ export class HostEnd<T extends Held> {
   isHalted = false
   #transfer: readonly unknown[] | undefined
   readonly ports: ActorPorts
-  readonly #post = (value: unknown): void => this.#values.postMessage(value, this.#transfer as never)
+  readonly #maxBytes: number
+  readonly #post = (value: unknown): void => {
+    if (this.#maxBytes > 0) checkSize(value, this.#maxBytes, this.#transfer)
+    this.#values.postMessage(value, this.#transfer as never)
+  }
+
   readonly #fetch = (): unknown => fetchFrom(this.#values)
   readonly #onMessage: (message: FromActor) => void
 
-  constructor (onMessage: (message: FromActor) => void) {
+  /** `maxBytes`: an input that surely has more is refused with `TooLarge`; 0 for no limit. The ring's are small. */
+  constructor (onMessage: (message: FromActor) => void, maxBytes = 0) {
     this.#onMessage = onMessage
+    this.#maxBytes = maxBytes
     const bell = new MessageChannel()
     const values = new MessageChannel()
     this.#bell = bell.port1
@@ -116,7 +124,7 @@ export class HostEnd<T extends Held> {
   get depth (): number { return this.#depth }
 
   /**
-   * Give a job; false when there is no room. Throws what structured clone throws; then nothing was given.
+   * Give a job; false when there is no room. Throws what structured clone throws, or `TooLarge`: nothing was given.
    * `transfer` detaches: such a job goes by port.
    */
   give (job: T, meta: number, value: unknown, transfer: readonly unknown[] | undefined): boolean {

@@ -2,8 +2,10 @@
 import { statSync } from 'node:fs'
 import { isAbsolute, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { inspect } from 'node:util'
+import { every, either, flag, integer, isRecord, keysOf, listOf, oneOf, readOption, readOptions, record, show, texts } from './checks.js'
 import { errors } from './errors.js'
+import { whyUncloneable } from './uncloneable.js'
+import type { Check, Table } from './checks.js'
 import type { JobLog, JobModule, Overflow } from './jobs.js'
 import type { RemoteTier } from './remote/contract.js'
 import type { RemoteOptions } from './remote/spill.js'
@@ -45,6 +47,8 @@ export interface Options {
   maxQueued?: number
   /** refuse at the door when the wait is estimated to be longer @default 10000 */
   maxQueueWaitMs?: number
+  /** an input whose texts and buffers surely have more bytes is refused @default 268435456 */
+  maxPayloadBytes?: number
   /** a job of a lower priority is overtaken only by jobs accepted up to this much later, a level @default 1000 */
   ageMs?: number
   /** longest run of a job @default 30000 */
@@ -118,32 +122,6 @@ export type CheckedOptions = Omit<Required<Options>, OptionalKey | 'jobs' | 'nic
 type OptionalKey = 'tiers' | 'thresholds' | 'home' | 'maxActors' | 'resourceLimits' | 'env' | 'execArgv' | 'log' |
 'context' | 'overflow' | 'remote'
 
-/** A check: what is expected in words, and the test. */
-interface Check { readonly expected: string, readonly test: (value: unknown) => boolean }
-
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  value !== null && typeof value === 'object' && !Array.isArray(value)
-const integer = (from: number, to = 2 ** 31 - 1): Check => ({
-  expected: to === 2 ** 31 - 1 ? `an integer of at least ${from}` : `an integer from ${from} to ${to}`,
-  test: (value) => Number.isInteger(value) && (value as number) >= from && (value as number) <= to
-})
-const oneOf = (...values: unknown[]): Check => ({
-  expected: `one of ${values.map((value) => inspect(value)).join(', ')}`,
-  test: (value) => values.includes(value)
-})
-const either = (one: Check, other: Check): Check => ({
-  expected: `${one.expected} or ${other.expected}`,
-  test: (value) => one.test(value) || other.test(value)
-})
-const listOf = (check: Check, what: string): Check => ({
-  expected: `an array of 1 to 3 ${what}`,
-  test: (value) => Array.isArray(value) && value.length > 0 && value.length < 4 && value.every(check.test)
-})
-const record: Check = { expected: 'an object', test: isRecord }
-const texts: Check = {
-  expected: 'an object of strings',
-  test: (value) => isRecord(value) && Object.values(value).every((text) => typeof text === 'string')
-}
 const isTier = (value: unknown): boolean =>
   isRecord(value) && typeof value.admit === 'function' && typeof value.submit === 'function'
 const ms = integer(0)
@@ -159,12 +137,13 @@ export const optionTable = {
   maxActors: [undefined, integer(1)],
   metric: ['demand', oneOf('demand', 'running')],
   pin: ['auto', oneOf(true, false, 'auto')],
-  claim: [true, oneOf(true, false)],
+  claim: [true, flag],
   closeDelayMs: [100, ms],
   retireMs: [30000, ms],
   nice: [10, either(integer(0, 19), listOf(integer(0, 19), 'integers from 0 to 19'))],
   maxQueued: [10000, integer(0)],
   maxQueueWaitMs: [10000, ms],
+  maxPayloadBytes: [268435456, integer(0)],
   ageMs: [1000, ms],
   timeoutMs: [30000, ms],
   queueTimeoutMs: [0, ms],
@@ -178,7 +157,7 @@ export const optionTable = {
   asyncPerActor: [1, integer(1, 256)],
   blockWhenIdle: ['auto', oneOf(true, false, 'auto')],
   spin: ['auto', oneOf(true, false, 'auto')],
-  watch: [true, oneOf(true, false)],
+  watch: [true, flag],
   callerStack: ['auto', oneOf(true, false, 'auto')],
   warmup: [{}, record],
   warmupCalls: [1, integer(1, 100_000)],
@@ -186,13 +165,13 @@ export const optionTable = {
   env: [undefined, texts],
   execArgv: [undefined, {
     expected: 'an array of strings',
-    test: (value) => Array.isArray(value) && value.every((text) => typeof text === 'string')
+    test: (value) => every(value, (text) => typeof text === 'string')
   }],
   name: ['default', {
     expected: 'a name of letters, digits, _, . and -',
     test: (value) => typeof value === 'string' && /^[\w.-]{1,64}$/.test(value)
   }],
-  tracing: [false, oneOf(true, false)],
+  tracing: [false, flag],
   context: [undefined, {
     expected: 'an object with a function capture and a module restore',
     test: (value) => isRecord(value) && typeof value.capture === 'function' &&
@@ -212,35 +191,62 @@ export const optionTable = {
   }]
 } as const satisfies Record<Exclude<keyof Options, 'jobs'>, readonly [unknown, Check]>
 
+const aboveZero: Check = { expected: 'a number above 0', test: (value) => typeof value === 'number' && value > 0 && value < Infinity }
+/** Parts of options that are objects. */
+const limits = {
+  maxOldGenerationSizeMb: [undefined, aboveZero],
+  maxYoungGenerationSizeMb: [undefined, aboveZero],
+  codeRangeSizeMb: [undefined, aboveZero],
+  stackSizeMb: [undefined, aboveZero]
+} as const satisfies Record<keyof ResourceLimits, readonly [unknown, Check]>
+
 /** Check options against the table. Throws `FST_ERR_SPILLOVER_OPTION`, naming the option, what was expected and got. */
 export function checkOptions (given: Options): CheckedOptions {
-  if (!isRecord(given)) throw new errors.OPTION('options', 'an object with jobs', inspect(given))
-  const checked: Record<string, unknown> = Object.create(null)
-  for (const key of Object.keys(given)) {
-    if (key !== 'jobs' && !Object.hasOwn(optionTable, key)) {
-      throw new errors.OPTION(key, `one of jobs, ${Object.keys(optionTable).join(', ')}`, 'an unknown option')
-    }
-  }
-  for (const [key, [otherwise, check]] of Object.entries(optionTable)) {
-    const value = Object.hasOwn(given, key) ? (given as unknown as Record<string, unknown>)[key] : undefined
-    if (value !== undefined && !check.test(value)) throw new errors.OPTION(key, check.expected, inspect(value))
-    checked[key] = value ?? otherwise
-  }
-  const { nice } = checked
+  if (!isRecord(given)) throw new errors.OPTION('options', 'an object with jobs', show(given))
+  const checked = readOptions(given, optionTable as Table, undefined, ['jobs'])
+  const { nice, resourceLimits, context } = checked as { nice: unknown, resourceLimits?: object, context?: object }
   checked.nice = Array.isArray(nice) ? nice : [nice, nice, nice]
-  checked.modules = modulesOf(given.jobs)
-  const { context } = checked as { context?: ContextOptions }
+  if (resourceLimits !== undefined) {
+    checked.resourceLimits = readOptions(resourceLimits as Record<string, unknown>, limits, (key) => `resourceLimits.${key}`)
+  }
+  checked.warmup = checkWarmup(checked.warmup as Record<string, unknown>)
+  checked.modules = modulesOf(readOption(given, 'jobs', { expected: JOBS, test: () => true }))
   checked.identity = { name: checked.name }
-  checked.restore = context === undefined ? null : moduleOf('', context.restore, 'context.restore').href
+  checked.restore = context === undefined ? null : restoreOf(context as Record<string, unknown>)
   return checked as unknown as CheckedOptions
 }
+
+/** What warm-up jobs are given has to travel as every input has. */
+function checkWarmup (warmup: Record<string, unknown>): Record<string, unknown> {
+  const expected = 'an input that can be sent to a thread'
+  const any: Check = { expected, test: () => true }
+  const checked = keysOf(warmup, 'warmup.*').map((key) => {
+    const name = `warmup.${String(key)}`
+    const input = readOption(warmup, key as string, any, name)
+    try {
+      structuredClone(input)
+    } catch (error) {
+      throw new errors.OPTION(name, expected, whyUncloneable(error, input))
+    }
+    return [key, input] as const
+  })
+  return Object.fromEntries(checked)
+}
+
+function restoreOf (context: Record<string, unknown>): string {
+  const any: Check = { expected: '', test: () => true }
+  const { restore } = readOptions(context, { capture: [undefined, any], restore: [undefined, any] }, (key) => `context.${key}`)
+  return moduleOf('', restore, 'context.restore').href
+}
+
+const JOBS = 'a path or file: URL of a module, or an object of them'
 
 function modulesOf (jobs: unknown): JobModule[] {
   if (typeof jobs === 'string' || jobs instanceof URL) return [moduleOf('', jobs)]
   if (isRecord(jobs) && Object.keys(jobs).length > 0) {
     return Object.entries(jobs).map(([prefix, module]) => moduleOf(prefix, module))
   }
-  throw new errors.OPTION('jobs', 'a path or file: URL of a module, or an object of them', inspect(jobs))
+  throw new errors.OPTION('jobs', JOBS, show(jobs))
 }
 
 function moduleOf (prefix: string, module: unknown, name = prefix === '' ? 'jobs' : `jobs.${prefix}`): JobModule {
@@ -253,9 +259,9 @@ function moduleOf (prefix: string, module: unknown, name = prefix === '' ? 'jobs
   } else if (typeof module === 'string' && module !== '') {
     path = isAbsolute(module) ? module : resolve(module)
   } else {
-    throw new errors.OPTION(name, expected, inspect(module))
+    throw new errors.OPTION(name, expected, show(module))
   }
-  if (attempt(() => statSync(path).isFile()) !== true) throw new errors.OPTION(name, expected, path === '' ? String(module) : path)
+  if (attempt(() => statSync(path).isFile()) !== true) throw new errors.OPTION(name, expected, path === '' ? show(module) : path)
   return { prefix, href: pathToFileURL(path).href }
 }
 

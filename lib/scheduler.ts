@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os'
 import { performance } from 'node:perf_hooks'
 import { Broadcasts } from './broadcasts.js'
+import { checkCall } from './calls.js'
 import { systemClock } from './clock.js'
 import { Deadlines } from './deadlines.js'
 import { describe, errors } from './errors.js'
@@ -20,6 +21,7 @@ import { takeMeasures, takeSnapshot } from './snapshot.js'
 import { Slots } from './slots.js'
 import { Spans } from './spans.js'
 import { Supervisor } from './supervisor.js'
+import { TooLarge } from './size.js'
 import { whyUncloneable } from './uncloneable.js'
 import { channels } from './trace.js'
 import type { Clock, Timer } from './clock.js'
@@ -117,7 +119,10 @@ export class Scheduler {
     this.#placing = new Placing(plan, options, this.#clock, this.#load, this.#crew, this.#counters, {
       given: (job, actor, nowMs, wasIdle) => this.#settling.given(job, actor, nowMs, wasIdle),
       unsendable: (job, error) => {
-        this.#settling.fail(job, 'error', new errors.INPUT_UNCLONEABLE(job.kind.name, whyUncloneable(error, job.input)))
+        const { kind: { name }, input } = job
+        this.#settling.fail(job, 'error', error instanceof TooLarge
+          ? new errors.PAYLOAD(name, error.bytes, error.limit)
+          : new errors.INPUT_UNCLONEABLE(name, whyUncloneable(error, input)))
       },
       homeless: (job) => {
         const error = new errors.UNAVAILABLE(job.kind.name, 'every actor of tier 1 has failed')
@@ -204,10 +209,11 @@ export class Scheduler {
     let { timeoutMs, queueTimeoutMs } = defaults
     let meta
     if (options !== noOptions) {
-      if (options.priority !== undefined) level = levelOf(options.priority)
-      timeoutMs = msOption('timeoutMs', options.timeoutMs, timeoutMs)
-      queueTimeoutMs = msOption('queueTimeoutMs', options.queueTimeoutMs, queueTimeoutMs)
-      checkSignal(name, options.signal)
+      checkCall(options)
+      if (options.priority !== undefined) level = priorities.indexOf(options.priority)
+      timeoutMs = options.timeoutMs ?? timeoutMs
+      queueTimeoutMs = options.queueTimeoutMs ?? queueTimeoutMs
+      if (options.signal?.aborted === true) throw cancelled(name, 'before it started', options.signal)
       meta = this.#metaOf(options)
     }
     if (defaults.context !== undefined) meta = { ...meta, context: defaults.context.capture() }
@@ -507,24 +513,6 @@ function captureCaller (below: Function): { stack?: string } {
   Error.captureStackTrace(holder, below)
   Error.stackTraceLimit = stackTraceLimit
   return holder
-}
-
-function levelOf (priority: string): number {
-  const level = (priorities as readonly string[]).indexOf(priority)
-  if (level < 0) throw new errors.OPTION('priority', `one of ${priorities.join(', ')}`, describe(priority))
-  return level
-}
-
-function checkSignal (name: string, signal: unknown): void {
-  if (signal === undefined) return
-  if (!(signal instanceof AbortSignal)) throw new errors.OPTION('signal', 'an AbortSignal', describe(signal))
-  if (signal.aborted) throw cancelled(name, 'before it started', signal)
-}
-
-function msOption (name: string, value: number | undefined, otherwise: number): number {
-  if (value === undefined) return otherwise
-  if (!Number.isInteger(value) || value < 0) throw new errors.OPTION(name, 'an integer of at least 0', describe(value))
-  return value
 }
 
 function isSame (one: Plan, other: Plan): boolean {

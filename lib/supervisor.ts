@@ -28,6 +28,7 @@ export interface SupervisorOptions {
   readonly tracing: boolean
   readonly restore: string | null
   readonly nice: readonly number[]
+  readonly maxPayloadBytes: number
   readonly resourceLimits?: object
   readonly env?: Record<string, string>
   readonly execArgv?: readonly string[]
@@ -91,7 +92,7 @@ export class Supervisor<T extends Held> implements Threads<T> {
       if (message === 0 || message.type !== 'ready') return told.message(message)
       letGo(record)
       told.ready(message.names, message.pinReason)
-    })
+    }, options.maxPayloadBytes)
     const boot = {
       slot: slot.id,
       tier: slot.tier,

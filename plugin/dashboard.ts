@@ -3,8 +3,9 @@ import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
-import { channels, errors, readCpuLoad, readTopology } from '../lib/index.js'
+import { channels, integer, readCpuLoad, readTopology } from '../lib/index.js'
 import { drawMachine } from './machine.js'
+import { readRoute, routeOpts as more } from './options.js'
 import { EventStream } from './stream.js'
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteShorthandOptions } from 'fastify'
 import type { FailedMessage, Topology } from '../lib/index.js'
@@ -135,13 +136,12 @@ function textOf (error: unknown): { code: string | null, message: string } {
 }
 
 function check (given: string | DashboardOptions): Required<Pick<DashboardOptions, 'intervalMs'>> & DashboardOptions {
-  const options: DashboardOptions = typeof given === 'string' ? { url: given } : given
-  const { url, intervalMs = 500 } = options
-  if (typeof url !== 'string' || !url.startsWith('/')) {
-    throw new errors.OPTION('dashboard', "a path as in '/spillover' or { url }", JSON.stringify(given))
-  }
-  if (!Number.isInteger(intervalMs) || intervalMs < 100 || intervalMs > 60_000) {
-    throw new errors.OPTION('dashboard.intervalMs', 'an integer from 100 to 60000', JSON.stringify(intervalMs))
-  }
-  return { ...options, intervalMs }
+  return readRoute('dashboard', given, {
+    onRequest: [undefined, {
+      expected: 'a function or an array of functions',
+      test: (value) => [value].flat().every((hook) => typeof hook === 'function')
+    }],
+    routeOpts: more,
+    intervalMs: [500, integer(100, 60_000)]
+  }, true)
 }

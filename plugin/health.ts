@@ -1,5 +1,5 @@
 // The health endpoint: what the pool is doing, with a schema; off unless asked for.
-import { errors } from '../lib/index.js'
+import { readRoute, routeOpts as more } from './options.js'
 import type { FastifyInstance, FastifySchema, RouteShorthandOptions } from 'fastify'
 import type { Snapshot } from '../lib/index.js'
 import type { Pool } from './index.js'
@@ -94,6 +94,8 @@ const answer = {
 
 const { version } = require('../../package.json') as { version: string }
 
+const table = { routeOpts: more, routeSchemaOpts: more }
+
 /** `down`: it accepts no jobs, or no actor of tier 1 is open. `degraded`: an actor has failed. */
 export function statusOf ({ state, tiers }: Snapshot): 'ok' | 'degraded' | 'down' {
   if (state !== 'open' || !tiers[0]!.actors.some((actor) => actor.state === 'open')) return 'down'
@@ -103,10 +105,7 @@ export function statusOf ({ state, tiers }: Snapshot): 'ok' | 'degraded' | 'down
 /** Add the route, in a child so that it is the plugin's own. 200 while tier 1 has a live actor, else 503. */
 export async function registerHealth (fastify: FastifyInstance, pool: Pool, health: string | HealthOptions | true):
 Promise<void> {
-  const { url, routeOpts, routeSchemaOpts } = typeof health === 'string' ? { url: health } as HealthOptions : health as HealthOptions
-  if (typeof url !== 'string' || !url.startsWith('/')) {
-    throw new errors.OPTION('health', "a path as in '/health/tiers' or { url }", JSON.stringify(health))
-  }
+  const { url, routeOpts, routeSchemaOpts } = readRoute<HealthOptions>('health', health, table, true)
   await fastify.register(async (child) => {
     child.get(url, {
       ...routeOpts,

@@ -1,6 +1,6 @@
 // The Fastify plugin: options, decorators, lifecycle; everything else is one floor down.
 import fp = require('fastify-plugin')
-import { channels, createScheduler, errors } from '../lib/index.js'
+import { channels, createScheduler, errors, optionTable, show } from '../lib/index.js'
 import { registerDurable } from './durable.js'
 import { decorate } from './offload.js'
 import { registerDashboard } from './dashboard.js'
@@ -20,8 +20,9 @@ import type { MetricsOptions } from './metrics.js'
 
 const plugin: FastifyPluginAsync<spillover.Options> = async (fastify, options) => {
   const { health, metrics, dashboard, durable, namespace, ...poolOptions } = withoutFastifys(options)
-  if (namespace !== undefined && (typeof namespace !== 'string' || namespace === '')) {
-    throw new errors.OPTION('namespace', 'a name', JSON.stringify(namespace))
+  const [, nameCheck] = optionTable.name
+  if (namespace !== undefined && !nameCheck.test(namespace)) {
+    throw new errors.OPTION('namespace', nameCheck.expected, show(namespace))
   }
   const isNew = !fastify.hasDecorator('spillover')
   if (!isNew && (namespace === undefined ? 'offload' in fastify : Object.hasOwn(fastify.spillover, namespace))) {

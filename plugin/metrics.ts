@@ -1,6 +1,7 @@
 // Prometheus metrics of a pool: into the registry that is there, or into one of its own; off unless asked for.
 import { errors } from '../lib/index.js'
 import { addPool } from './families.js'
+import { readRoute, routeOpts as more } from './options.js'
 import type { FastifyInstance, RouteShorthandOptions } from 'fastify'
 import type { Measured, MetricRegistry } from './families.js'
 
@@ -38,15 +39,13 @@ Promise<void> {
 }
 
 function check (given: string | MetricsOptions | true): MetricsOptions {
-  const options = typeof given === 'string' ? { url: given } : given === true ? {} : given
-  const { url, register } = options
-  if (url !== undefined && (typeof url !== 'string' || !url.startsWith('/'))) {
-    throw new errors.OPTION('metrics', "a path as in '/metrics', or { url, register, routeOpts }", JSON.stringify(given))
-  }
-  if (register !== undefined && typeof register?.registerMetric !== 'function') {
-    throw new errors.OPTION('metrics.register', 'a registry of prom-client', String(register))
-  }
-  return options
+  return readRoute('metrics', given === true ? {} : given, {
+    register: [undefined, {
+      expected: 'a registry of prom-client',
+      test: (value) => typeof (value as MetricRegistry | null)?.registerMetric === 'function'
+    }],
+    routeOpts: more
+  }, false)
 }
 
 /** The registry of a plugin such as fastify-metrics. */

@@ -1,5 +1,6 @@
 // What a route can do: request.offload, offloadHandler and config.offload; compiled once, at boot.
-import { errors, optionTable } from '../lib/index.js'
+import { errors } from '../lib/index.js'
+import { checkRoute } from './options.js'
 import { addResponses } from './responses.js'
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteHandlerMethod } from 'fastify'
 import type { JobInput, JobName, OffloadOptions } from '../lib/index.js'
@@ -46,14 +47,18 @@ export function decorate (fastify: FastifyInstance, pool: Pool, namespace: strin
       if (route === false) throw new errors.FORBIDDEN(request.routeOptions.url ?? request.url, name)
       const { job, ...defaults } = route ?? {}
       const gone = reply === undefined ? undefined : watchClient(reply)
-      const signals = [gone?.signal, options?.signal].filter((signal) => signal !== undefined)
+      const given: unknown = options?.signal
+      const signals = [gone?.signal, given].filter((signal) => signal instanceof AbortSignal)
       try {
         return await pool.offload(name, input, {
           ...defaults,
           requestId: request.id,
           log: request.log as never,
           ...options,
-          signal: signals.length > 1 ? AbortSignal.any(signals) : signals[0]
+          // what is no signal is refused below by name
+          signal: given !== undefined && !(given instanceof AbortSignal)
+            ? given as never
+            : signals.length > 1 ? AbortSignal.any(signals) : signals[0]
         })
       } catch (error) {
         const { retryAfterS } = error as { retryAfterS?: number }
@@ -113,28 +118,4 @@ function watchClient (reply: FastifyReply): { signal: AbortSignal, stop: () => v
   if (raw.destroyed && !raw.writableFinished) onClose()
   else raw.once('close', onClose)
   return { signal: controller.signal, stop: () => { raw.off('close', onClose) } }
-}
-
-function checkRoute (config: RouteOffload, where: string): void {
-  if (config === null || typeof config !== 'object') {
-    throw new errors.OPTION(`config.offload of ${where}`, 'an object or false', JSON.stringify(config))
-  }
-  const allowed = ['job', 'timeoutMs', 'queueTimeoutMs', 'priority', 'idempotent']
-  for (const [key, value] of Object.entries(config)) {
-    const fail = (expected: string): never => {
-      throw new errors.OPTION(`config.offload.${key} of ${where}`, expected, JSON.stringify(value) ?? String(value))
-    }
-    if (!allowed.includes(key)) fail(`one of ${allowed.join(', ')}`)
-    if (value === undefined) continue
-    if (key === 'timeoutMs' || key === 'queueTimeoutMs') {
-      const check = optionTable[key][1]
-      if (!check.test(value)) fail(check.expected)
-    } else if (key === 'priority' && !['high', 'normal', 'low'].includes(value as string)) {
-      fail('one of high, normal, low')
-    } else if (key === 'job' && typeof value !== 'string') {
-      fail('the name of a job')
-    } else if (key === 'idempotent' && typeof value !== 'boolean') {
-      fail('true or false')
-    }
-  }
 }

@@ -1,4 +1,5 @@
 // What a user may ask of a plan, and the check of it.
+import { every, isRecord, show, unknownOption } from '../checks.js'
 import { errors } from '../errors.js'
 
 /** How cpus are dealt to tiers. */
@@ -37,10 +38,12 @@ export interface PlanOptions {
   readonly maxActors?: number
 }
 
+const TIER = ['cpus', 'actors', 'threshold']
+
 export function checkPlanOptions ({ strategy, tiers, thresholds, reserve, home, maxActors }: PlanOptions): void {
   const isCount = (value: unknown, minimum: number) => Number.isSafeInteger(value) && (value as number) >= minimum
   const check = (isGood: boolean, name: string, expected: string, got: unknown) => {
-    if (!isGood) throw new errors.OPTION(name, expected, typeof got === 'number' ? String(got) : JSON.stringify(got))
+    if (!isGood) throw new errors.OPTION(name, expected, asJson(got))
   }
   check(strategy === undefined || strategies.includes(strategy), 'strategy', `one of ${strategies.join(', ')}`, strategy)
   // The default is no wish, so it may stand beside explicit tiers.
@@ -51,24 +54,39 @@ export function checkPlanOptions ({ strategy, tiers, thresholds, reserve, home, 
   check(home === undefined || isCount(home, 0), 'home', 'the id of a cpu', home)
   check(maxActors === undefined || isCount(maxActors, 1), 'maxActors', 'an integer of at least 1', maxActors)
   check(thresholds === undefined || (Array.isArray(thresholds) && thresholds.length >= 1 && thresholds.length <= 3 &&
-    thresholds[0] === 0 && thresholds.every((value, i) => isCount(value, thresholds[i - 1] ?? 0))),
+    thresholds[0] === 0 && Array.from(thresholds).every((value, i) => isCount(value, thresholds[i - 1] ?? 0))),
   'thresholds', '1 to 3 integers in ascending order, the first 0', thresholds)
   if (tiers === undefined) return
+  check(home === undefined, 'home', 'none beside explicit tiers', home)
+  check(!reserve || reserve === 'auto', 'reserve', '0 or "auto" beside explicit tiers', reserve)
   check(Array.isArray(tiers) && tiers.length >= 1 && tiers.length <= 3, 'tiers', '1 to 3 tiers', tiers)
   const seen = new Set<number>()
-  tiers.forEach((tier, i) => {
+  Array.from(tiers).forEach((tier, i) => {
     const name = `tiers[${i}]`
-    check(typeof tier === 'object' && tier !== null && (tier.cpus === undefined) !== (tier.actors === undefined),
+    for (const key of Object.keys(tier ?? {})) {
+      if (!TIER.includes(key)) throw unknownOption(`${name}.${key}`, key, TIER)
+    }
+    check(isRecord(tier) && (tier.cpus === undefined) !== (tier.actors === undefined),
       name, 'either cpus or actors', tier)
     check(tier.actors === undefined || isCount(tier.actors, 1), `${name}.actors`, 'an integer of at least 1', tier.actors)
     check(tier.cpus === undefined || (Array.isArray(tier.cpus) && tier.cpus.length > 0 &&
-      tier.cpus.every((cpu) => isCount(cpu, 0))), `${name}.cpus`, 'a list of cpu ids', tier.cpus)
+      every(tier.cpus, (cpu) => isCount(cpu, 0))), `${name}.cpus`, 'a list of cpu ids', tier.cpus)
     for (const cpu of tier.cpus ?? []) {
       check(!seen.has(cpu), `${name}.cpus`, 'each cpu once', cpu)
       seen.add(cpu)
     }
+    check(tier.threshold === undefined || thresholds === undefined, `${name}.threshold`, 'none beside thresholds',
+      tier.threshold)
     check(tier.threshold === undefined || isCount(tier.threshold, 0), `${name}.threshold`,
       'an integer of at least 0', tier.threshold)
     check(i > 0 || !tier.threshold, `${name}.threshold`, '0, because the first tier is always open', tier.threshold)
   })
+}
+
+function asJson (value: unknown): string {
+  try {
+    return typeof value === 'number' ? String(value) : JSON.stringify(value) ?? show(value)
+  } catch {
+    return show(value) // a bigint, or a circle
+  }
 }

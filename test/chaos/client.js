@@ -87,6 +87,8 @@ async function connection () {
   }
 }
 
+const onOrphaned = () => process.exit(1)
+process.on('disconnect', onOrphaned)
 const running = Array.from({ length: connections }, connection)
 process.on('message', async (message) => {
   if (message.burst !== undefined && !state.isStopped) running.push(...Array.from({ length: message.burst }, sendJob))
@@ -98,6 +100,7 @@ process.on('message', async (message) => {
   state.isStopped = true
   await Promise.all(running)
   agent.destroy()
+  process.off('disconnect', onOrphaned)
   process.send(book)
   process.disconnect()
 })

@@ -133,10 +133,14 @@ async function main () {
       return { ...numbers(), alive: threads.size }
     }
   }
+  const onOrphaned = () => process.exit(1)
+  process.on('disconnect', onOrphaned)
   process.on('message', async ({ order, number }) => {
     const answer = await orders[order]()
     process.send({ number, answer })
-    if (order === 'close') process.disconnect()
+    if (order !== 'close') return
+    process.off('disconnect', onOrphaned)
+    process.disconnect()
   })
   const address = await app.listen({ port: 0, host: '127.0.0.1' })
   // threads of libuv's pool begin with the first work

@@ -35,6 +35,7 @@ const wrong = {
   nice: [-1, 20, [], [0, 20], '10', [1, 2, 3, 4]],
   maxQueued: [-1, Infinity, '1'],
   maxQueueWaitMs: [-1, 2 ** 31],
+  maxPayloadBytes: [-1, '1mb'],
   ageMs: [-1, 0.5],
   timeoutMs: [-1, 2 ** 31, '30s'],
   queueTimeoutMs: [-1, NaN],
@@ -104,7 +105,7 @@ t.test('false and 0 are values, not absences', async (t) => {
 })
 
 t.test('an unknown option is refused with the names there are', async (t) => {
-  t.match(refusal({ jobs, timeout: 5 }), /^option timeout: expected one of jobs, runtime, strategy, .*overflow, remote, got an unknown option$/)
+  t.match(refusal({ jobs, timeout: 5 }), /^option timeout: expected one of jobs, runtime, strategy, .*overflow, remote, got an unknown option: did you mean timeoutMs\?$/)
   for (const key of ['toString', 'constructor', 'hasOwnProperty']) {
     t.match(refusal({ jobs, [key]: 1 }), new RegExp(`^option ${key}: .*unknown option`))
   }

@@ -1,0 +1,36 @@
+// The check of the options that the plugin adds to those of the pool, and of what a route says of its jobs.
+import { callChecks, errors, isRecord, readOptions, show } from '../lib/index.js'
+import type { Check, Table } from '../lib/index.js'
+
+const path: Check = {
+  expected: 'a path that begins with /',
+  test: (value) => typeof value === 'string' && value.startsWith('/')
+}
+/** More options of a route; what is in it is Fastify's to check. */
+export const routeOpts = [undefined, { expected: 'an object of route options', test: isRecord }] as const
+
+/** Options of a route that may be given as its path alone. Throws `FST_ERR_SPILLOVER_OPTION`. */
+export function readRoute<Options> (name: string, given: unknown, table: Table, needsUrl: boolean): Options {
+  const options = typeof given === 'string' ? { url: given } : given
+  const expected = `a path as in '/${name}', or an object of ${['url', ...Object.keys(table)].join(', ')}`
+  if (!isRecord(options)) throw new errors.OPTION(name, expected, show(given))
+  const read = readOptions(options, { url: [undefined, path], ...table },
+    (key) => typeof given === 'string' ? name : `${name}.${key}`)
+  if (needsUrl && read.url === undefined) throw new errors.OPTION(name, expected, show(given))
+  return read as Options
+}
+
+const { timeoutMs, queueTimeoutMs, priority, idempotent } = callChecks
+const routeTable = Object.fromEntries(Object.entries({
+  job: { expected: 'the name of a job', test: (value: unknown) => typeof value === 'string' },
+  timeoutMs,
+  queueTimeoutMs,
+  priority,
+  idempotent
+}).map(([key, check]) => [key, [undefined, check] as const]))
+
+/** Check what a route says of its jobs; `where` names it. */
+export function checkRoute (config: unknown, where: string): void {
+  if (!isRecord(config)) throw new errors.OPTION(`config.offload of ${where}`, 'an object or false', show(config))
+  readOptions(config, routeTable, (key) => `config.offload.${key} of ${where}`)
+}
