@@ -4,6 +4,7 @@ import { Context } from '../actor.js'
 import { encodeError } from '../errors.js'
 import { logLevelOf } from '../log.js'
 import { ERROR, OK, UNSENDABLE, WITH_META } from '../mailbox.js'
+import { checkSize } from '../size.js'
 import { whyUncloneable } from '../uncloneable.js'
 import type { Carry } from '../carry.js'
 import type { FromActor, JobFunction, JobMeta, Tell, ToActor } from '../jobs.js'
@@ -100,6 +101,8 @@ export class InlineMailbox<T extends Held> implements Mailbox<T> {
   }
 
   give (job: T, meta: number, value: unknown, transfer: readonly unknown[] | undefined): boolean {
+    const { maxPayloadBytes } = this.#options
+    if (maxPayloadBytes > 0) checkSize(value, maxPayloadBytes, transfer)
     const given = structuredClone(value, transfer === undefined ? undefined : { transfer: [...transfer] as never })
     const { input, meta: more } = (meta & WITH_META) === 0
       ? { input: given, meta: {} }
