@@ -12,6 +12,8 @@ export interface Clock {
   after (ms: number, fire: () => void): Timer
   /** Call `fire` once after the input and output that is ready now. */
   soon (fire: () => void): void
+  /** Call `fire` once after the code that runs now and what waits for its promises, within the same turn. */
+  withinTurn (fire: () => void): void
   /** Look until there is something, for up to `ms`, at least once; true if there was. */
   spin (ms: number, look: () => boolean): boolean
   /** Keep the process alive, or no longer. */
@@ -19,6 +21,9 @@ export interface Clock {
   /** Let go of everything. */
   close (): void
 }
+
+/** Its reactions are microtasks, and cheaper than those of queueMicrotask. */
+const settled = Promise.resolve()
 
 /** The machine's own. */
 export function systemClock (): Clock {
@@ -30,6 +35,7 @@ export function systemClock (): Clock {
       return { cancel: () => clearTimeout(timer) }
     },
     soon: (fire) => { setImmediate(fire) },
+    withinTurn: (fire) => { settled.then(fire) },
     spin: (ms, look) => {
       const untilMs = performance.now() + ms
       do if (look()) return true

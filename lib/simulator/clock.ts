@@ -48,6 +48,8 @@ export class VirtualClock implements Clock {
     }, true)
   }
 
+  withinTurn (fire: () => void): void { this.soon(fire) }
+
   /** Time stands still within an event, so one look tells all. */
   spin (_ms: number, look: () => boolean): boolean { return look() }
   hold (isHeld: boolean): void { this.isHeld = isHeld }

@@ -14,6 +14,7 @@ class HandClock implements Clock {
   started = 0
   now = (): number => this.nowMs
   soon = (): void => {}
+  withinTurn = (): void => {}
   spin = (_ms: number, look: () => boolean): boolean => look()
   hold = (): void => {}
   close = (): void => {}
