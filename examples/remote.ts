@@ -1,0 +1,98 @@
+// npm run example:remote: starts Redis, a worker and a server, shows a burst that spills and a durable job.
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { ChildProcess } from 'node:child_process'
+import type { AddressInfo } from 'node:net'
+
+const children: ChildProcess[] = []
+let folder = ''
+const write = (text: string): void => { process.stdout.write(`${text}\n`) }
+
+/** Start a process and wait for its first output that matches. */
+async function start (name: string, args: string[], env: object, ready: RegExp): Promise<string> {
+  const child = spawn(name, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+  children.push(child)
+  let text = ''
+  return await new Promise((resolve, reject) => {
+    const onData = (chunk: Buffer): void => {
+      text += String(chunk)
+      const found = ready.exec(text)
+      if (found !== null) resolve(found[0])
+    }
+    child.stdout.on('data', onData)
+    child.stderr.on('data', onData)
+    child.once('exit', (code) => reject(new Error(`${name} ${args[0]} ended with ${code}: ${text.slice(-500)}`)))
+  })
+}
+
+async function freePort (): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+async function stop (): Promise<void> {
+  for (const child of children.reverse()) {
+    if (child.exitCode !== null || child.signalCode !== null) continue
+    child.kill('SIGTERM')
+    await once(child, 'exit')
+  }
+  rmSync(folder, { recursive: true, force: true })
+}
+
+async function main (): Promise<void> {
+  folder = mkdtempSync(join(tmpdir(), 'spillover-example-'))
+  const port = await freePort()
+  await start('redis-server', ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--appendonly', 'yes', '--save', ''], {}, /Ready to accept connections/)
+  const env = { SPILLOVER_REDIS_URL: `redis://127.0.0.1:${port}` }
+  await start(process.execPath, [join(__dirname, '../lib/cli.js'), 'worker', '--jobs', join(__dirname, 'remotejobs.js')], env, /serves/)
+  const origin = await start(process.execPath, [join(__dirname, 'remoteserver.js')], env, /http:\S+/)
+  const [, worker, server] = children as [ChildProcess, ChildProcess, ChildProcess]
+  write(`Redis on port ${port}, worker ${worker.pid}, server ${server.pid} on ${origin}\n`)
+  // a job that was not measured yet stays here: the first ones teach the server that it is worth to go
+  for (let job = 0; job < 3; job++) await fetch(`${origin}/grind?ms=50`)
+  await showBurst(origin, new Map([[worker.pid!, 'the worker'], [server.pid!, 'the server']]))
+  await showDurable(origin)
+  write(`
+curl '${origin}/grind?ms=100'
+curl -i -X POST ${origin}/reports -H 'content-type: application/json' -d '{"ms":3000}'
+npx fastify-spillover doctor --redis ${env.SPILLOVER_REDIS_URL}`)
+}
+
+async function showBurst (origin: string, names: ReadonlyMap<number, string>): Promise<void> {
+  const answers = await Promise.all(Array.from({ length: 20 }, async () =>
+    await (await fetch(`${origin}/grind?ms=50`)).json() as { pid: number }))
+  for (const [pid, name] of names) write(`${answers.filter((answer) => answer.pid === pid).length} of 20 jobs at once ran on ${name}`)
+}
+
+async function showDurable (origin: string): Promise<void> {
+  const accepted = await fetch(`${origin}/reports`, {
+    method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"ms":200}'
+  })
+  const location = accepted.headers.get('location')!
+  write(`\nPOST /reports: ${accepted.status}, Location: ${location}`)
+  const result = await fetch(`${origin}${location}`, { headers: { prefer: 'wait=20' } })
+  write(`GET ${new URL(result.url).pathname}: ${result.status} ${await result.text()}`)
+}
+
+if (spawnSync('redis-server', ['--version']).status !== 0) {
+  process.stderr.write('This example needs redis-server, which is not installed: apt-get install redis-server\n')
+  process.exitCode = 1
+} else {
+  main().then(async () => {
+    if (!process.argv.includes('--once')) {
+      write('\nCtrl-C ends all three.')
+      await Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')])
+    }
+  }).catch((error: Error) => {
+    process.exitCode = 1
+    process.stderr.write(`${error.message}\n`)
+  }).finally(stop)
+}
