@@ -56,6 +56,7 @@ async function main (): Promise<void> {
   const origin = await start(process.execPath, [join(__dirname, 'remoteserver.js')], env, /http:\S+/)
   const [, worker, server] = children as [ChildProcess, ChildProcess, ChildProcess]
   write(`Redis on port ${port}, worker ${worker.pid}, server ${server.pid} on ${origin}\n`)
+  await workerKnown(origin)
   // a job that was not measured yet stays here: the first ones teach the server that it is worth to go
   for (let job = 0; job < 3; job++) await fetch(`${origin}/grind?ms=50`)
   await showBurst(origin, new Map([[worker.pid!, 'the worker'], [server.pid!, 'the server']]))
@@ -64,6 +65,17 @@ async function main (): Promise<void> {
 curl '${origin}/grind?ms=100'
 curl -i -X POST ${origin}/reports -H 'content-type: application/json' -d '{"ms":3000}'
 npx fastify-spillover doctor --redis ${env.SPILLOVER_REDIS_URL}`)
+}
+
+/** Until the server has heard of the worker. */
+async function workerKnown (origin: string): Promise<void> {
+  for (let look = 0; look < 300; look++) {
+    const { remote } = await (await fetch(`${origin}/health/tiers`)).json() as
+      { remote: { shards: { queues: Record<string, { workers: number }> }[] } }
+    if ((remote.shards[0]?.queues['grind@1']?.workers ?? 0) > 0) return
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+  throw new Error('the server heard nothing of the worker within 30 s')
 }
 
 async function showBurst (origin: string, names: ReadonlyMap<number, string>): Promise<void> {

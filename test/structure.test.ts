@@ -17,7 +17,7 @@ const floors = [
   ['remote/contract', 'remote/breaker', 'remote/keys', 'remote/connection'],
   ['remote/json', 'remote/id', 'remote/msgpack', 'remote/waiters', 'remote/settings', 'remote/conformance'],
   ['remote/envelope', 'remote/memory', 'remote/codecs', 'remote/overflowing', 'remote/shard', 'remote/diagnosis'],
-  ['remote/durables', 'remote/foreign', 'remote/records', 'remote/sender', 'remote/depths', 'remote/answer'],
+  ['remote/durables', 'remote/foreign', 'remote/records', 'remote/sender', 'remote/depths', 'remote/answer', 'remote/limited'],
   ['remote/spill', 'remote/hints', 'remote/running'],
   ['remote/producer', 'remote/consumer'],
   ['remote/bullmq'],
@@ -136,7 +136,7 @@ t.test('piscina: supervisor only', async (t) => {
 
 t.test('bullmq and ioredis: files of remote/ only, and none of these is imported by what is imported without being asked for', async (t) => {
   const users = usersOf([...lib, ...plugin], importsFrom('bullmq', 'ioredis'))
-  t.same(users, ['remote/answer', 'remote/connection', 'remote/consumer', 'remote/running', 'remote/sender'])
+  t.same(users, ['remote/answer', 'remote/connection', 'remote/consumer', 'remote/limited', 'remote/running', 'remote/sender'])
   const reached = new Set<string>()
   const follow = (name: string): void => {
     if (reached.has(name)) return

@@ -1,6 +1,7 @@
 // The remote tier on BullMQ: a producer and a consumer for each independent Redis. Import of fastify-spillover/bullmq.
 import { Histogram } from '../metrics.js'
 import { errors } from '../errors.js'
+import { EnvelopeError } from './envelope.js'
 import { Consumer } from './consumer.js'
 import { parseId, queueOf, shardOfKey, uniquePart } from './id.js'
 import { msgpackCodec } from './msgpack.js'
@@ -175,7 +176,7 @@ async function reached<T> (id: string, producer: Producer, ask: () => Promise<T>
   try {
     return await ask()
   } catch (error) {
-    if (error instanceof errors.REMOTE_ENVELOPE) throw error
+    if (error instanceof EnvelopeError) throw new errors.REMOTE_ENVELOPE(id, error.message)
     throw Object.assign(new errors.REMOTE_DOWN(id, (error as Error).message), { retryAfterS: 1 })
   }
 }

@@ -1,16 +1,19 @@
 // The worker's side of one Redis: fetches jobs while there are free slots, and says that it lives.
-import { WaitingError, Worker } from 'bullmq'
+import { WaitingError } from 'bullmq'
 import { Answers } from './answer.js'
 import { BrokerClock, connect, FETCH_WAIT_S, Subscription } from './connection.js'
+import { maxEnvelopeText } from './envelope.js'
 import { makeId, queueOf } from './id.js'
 import { SHUTDOWN } from './contract.js'
 import { parseSafely } from './json.js'
 import { Keys } from './keys.js'
 import { runFetched } from './running.js'
-import type { Job } from 'bullmq'
+import { LimitedWorker } from './limited.js'
+import type { Job, Worker } from 'bullmq'
 import type { RemoteLog, Served, Serving } from './contract.js'
 import type { Client, RedisAddress } from './connection.js'
 import type { Envelope, Sealed } from './envelope.js'
+import type { LimitedOptions } from './limited.js'
 import type { Bench, ConsumerCounters, Run, Slots } from './running.js'
 import type { Settings } from './settings.js'
 
@@ -66,9 +69,9 @@ export class Consumer implements Serving {
 
   #open (name: string, version: string, address: RedisAddress): void {
     const queue = queueOf(name, version)
-    const { lockMs, stalledMs } = this.#settings
-    const worker: Worker = new Worker(queue, (job, token, signal) =>
-      this.#process(worker, queue, name, version, job, token!, signal!), {
+    const { lockMs, stalledMs, inlineBytes } = this.#settings
+    const options: LimitedOptions = {
+      maxDataText: maxEnvelopeText(inlineBytes),
       connection: this.#client as never,
       prefix: this.#keys.prefix,
       concurrency: Math.max(1, this.#slots.free()),
@@ -78,7 +81,9 @@ export class Consumer implements Serving {
       drainDelay: FETCH_WAIT_S,
       runRetryDelay: 250,
       skipVersionCheck: true
-    })
+    }
+    const worker: Worker = new LimitedWorker(queue, (job, token, signal) =>
+      this.#process(worker, queue, name, version, job, token!, signal!), options)
     worker.on('error', (error) => this.#onError(error))
     worker.on('stalled', () => { this.#counters.stalled++ })
     // somebody else runs it now: what we would answer would be refused

@@ -77,6 +77,19 @@ export function pack (id: string, job: RemoteJob, instance: string, brokerNowMs:
   return key === undefined ? envelope : { ...envelope, s: sign(key, jobFields(id, job.payload, envelope)) }
 }
 
+/** Longest text of an envelope: an inline payload whose every byte is escaped, and the other fields. */
+export const maxEnvelopeText = (inlineBytes: number): number => inlineBytes * 8 + 8192
+
+/** Parse a record's text, which anyone with access to the engine can write. Throws `EnvelopeError`. */
+export function parseEnvelope (text: string, inlineBytes: number, maxBytes: number): Envelope {
+  if (text.length > maxEnvelopeText(inlineBytes)) throw new EnvelopeError(`it has ${text.length} characters`)
+  try {
+    return readEnvelope(parseSafely(text), maxBytes)
+  } catch (error) {
+    throw error instanceof EnvelopeError ? error : new EnvelopeError('it is no JSON')
+  }
+}
+
 /** Is it an envelope of ours? Looks at form and sizes only. Throws `EnvelopeError`. */
 export function readEnvelope (data: unknown, maxBytes: number): Envelope {
   if (data === null || typeof data !== 'object') throw new EnvelopeError('it is no object')

@@ -24,7 +24,7 @@ export class Keys {
   result (queue: string, unique: string): string { return `${this.prefix}:res:${queue}:${unique}` }
   /** instances that wait for a job beside the one that submitted it */
   waiters (queue: string, unique: string): string { return `${this.prefix}:w:${queue}:${unique}` }
-  /** what became of a record that was removed */
+  /** a job that was cancelled: what became of its removed record, and a mark for whoever would run it again */
   gone (queue: string, unique: string): string { return `${this.prefix}:gone:${queue}:${unique}` }
   /** hints to one process */
   hints (instance: string): string { return `${this.prefix}:r:${instance}` }

@@ -5,7 +5,7 @@ import { BrokerClock, connect, readFacts, Subscription } from './connection.js'
 import { Depths } from './depths.js'
 import { onHint } from './hints.js'
 import { makeId, queueOf } from './id.js'
-import { parseSafely } from './json.js'
+import { parseEnvelope } from './envelope.js'
 import { Keys } from './keys.js'
 import { Records } from './records.js'
 import { Sender } from './sender.js'
@@ -13,7 +13,6 @@ import { withId } from './shard.js'
 import { Waiters } from './waiters.js'
 import type { Admit, AdmitQuery, RemoteJob, RemoteLog, RemoteStatus, RemoteTicket, ShardStats } from './contract.js'
 import type { RedisAddress, ServerFacts } from './connection.js'
-import type { Envelope } from './envelope.js'
 import type { Cancelled } from './sender.js'
 import type { Settings } from './settings.js'
 import type { ProducerCounters, Shard } from './shard.js'
@@ -44,8 +43,11 @@ export class Producer {
   constructor (settings: Settings, number: number, address: RedisAddress, log: RemoteLog, counters: ProducerCounters) {
     const keys = new Keys(settings.env, settings.region, number)
     const breaker = new Breaker()
+    const closed = 'the connection is closed'
+    let reason = closed
     const client = connect(address, 'producer', `fs-p:${settings.instance}`, settings.commandTimeoutMs, (error) => {
-      if (breaker.isOpen && error.message !== '') breaker.reason = error.message
+      if (error.message !== '') reason = error.message
+      if (breaker.isOpen) breaker.reason = reason
     })
     const clock = new BrokerClock(settings.now)
     const waiters = new Waiters(counters)
@@ -53,8 +55,11 @@ export class Producer {
     this.#depths = new Depths(shard)
     this.#records = new Records(shard)
     this.#sender = new Sender(shard)
-    client.on('ready', () => { this.#connected() })
-    client.on('close', () => breaker.trip('the connection is closed'))
+    client.on('ready', () => {
+      reason = closed
+      this.#connected()
+    })
+    client.on('close', () => breaker.trip(reason))
     this.#subscription = new Subscription(
       connect(address, 'subscriber', `fs-s:${settings.instance}`, 0, () => {}),
       keys.hints(settings.instance), (text) => onHint(shard, this.#records, text), () => this.#sweep(Infinity))
@@ -159,9 +164,10 @@ export class Producer {
 
   /** The key's job may be an older one: of another input, or ended already. */
   async #checkKey (waiter: Waiter, queue: string, unique: string, job: RemoteJob): Promise<void> {
-    const { client, keys } = this.#shard
+    const { client, keys, settings } = this.#shard
     const data = await client.hget(keys.record(queue, unique), 'data')
-    if (data !== null && (parseSafely(data) as Envelope).k !== job.key!.fingerprint) {
+    const known = data === null ? undefined : parseEnvelope(data, settings.inlineBytes, settings.maxPayloadBytes)
+    if (known !== undefined && known.k !== job.key!.fingerprint) {
       throw withId(new errors.KEY_REUSED(job.job), waiter.id, { isCertain: true, statusCode: 422 })
     }
     await this.#records.look([{ id: waiter.id, isAccepted: true }])

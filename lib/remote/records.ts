@@ -1,6 +1,6 @@
 // Reads the records of jobs, which are the truth: one for a status, many for those who wait.
 import { errors } from '../errors.js'
-import { EnvelopeError, failureIn, readEnvelope, unseal } from './envelope.js'
+import { EnvelopeError, failureIn, parseEnvelope, unseal } from './envelope.js'
 import { parseId, queueOf } from './id.js'
 import { parseSafely } from './json.js'
 import { cancelledOutcome, failedWith, withId } from './shard.js'
@@ -24,7 +24,7 @@ export class Records {
     const fields = await client.hmget(keys.record(queue, ref.unique), 'data', 'finishedOn', 'returnvalue', 'failedReason', 'progress', 'ats')
     const [data, finishedOn, returnvalue, failedReason, progress, attempt] = fields
     if (typeof data !== 'string') return await this.#removed(id)
-    const envelope = readEnvelope(parseSafely(data), settings.maxPayloadBytes)
+    const envelope = parseEnvelope(data, settings.inlineBytes, settings.maxPayloadBytes)
     const isFinal = typeof finishedOn === 'string'
     const outcome = isFinal ? await this.outcome(id, returnvalue ?? null, failedReason ?? null) : undefined
     const isLocked = !isFinal && await client.exists(keys.lock(queue, ref.unique)) === 1

@@ -41,7 +41,7 @@ export interface Fetched {
 
 /** Run it. Returns its sealed result, throws its sealed failure; undefined: it is to be put back. */
 export async function runFetched (bench: Bench, fetched: Fetched): Promise<Sealed | undefined> {
-  const { answers, clock, counters } = bench
+  const { answers, clock, counters, client, keys } = bench
   const { id, name, queue, job } = fetched
   let envelope: Envelope
   let payload: string
@@ -56,6 +56,10 @@ export async function runFetched (bench: Bench, fetched: Fetched): Promise<Seale
   if (leftMs <= 0) {
     counters.expired++
     return answers.fail(id, { status: 'expired', error: toText(new errors.REMOTE_EXPIRED(name, 'before it started')) }, false)
+  }
+  if (job.attemptsStarted > 1 && await client.exists(keys.gone(queue, job.id!)) === 1) {
+    counters.cancelledHere++
+    return answers.fail(id, { status: 'cancelled', error: toText(new errors.CANCELLED(name, 'while it ran on another machine')) }, false)
   }
   const result = await runOne(bench, fetched, envelope, payload, leftMs)
   if (result.putBack === true) return undefined

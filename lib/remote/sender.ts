@@ -1,13 +1,11 @@
 // Puts jobs into the queues of one shard and takes them out; what a submit without an answer means is decided here.
 import { Queue } from 'bullmq'
 import { errors } from '../errors.js'
-import { pack } from './envelope.js'
+import { pack, parseEnvelope } from './envelope.js'
 import { parseId, queueOf } from './id.js'
-import { parseSafely } from './json.js'
 import { cancelledOutcome, withId } from './shard.js'
 import type { JobsOptions } from 'bullmq'
 import type { RemoteJob } from './contract.js'
-import type { Envelope } from './envelope.js'
 import type { Shard } from './shard.js'
 
 /** How long a removed job is known to have been cancelled, ms. */
@@ -74,20 +72,23 @@ export class Sender {
   }
 
   async cancel (id: string, reason: string): Promise<Cancelled> {
-    const { client, keys, counters, waiters } = this.#shard
+    const { client, keys, counters, waiters, settings } = this.#shard
     const { job, version, unique } = parseId(id)!
     const queue = queueOf(job, version)
     const [data, finishedOn] = await client.hmget(keys.record(queue, unique), 'data', 'finishedOn')
     if (typeof data !== 'string') return 'unknown'
     if (typeof finishedOn === 'string') return 'finished'
-    const envelope = parseSafely(data) as Envelope
+    const { d, at, o } = parseEnvelope(data, settings.inlineBytes, settings.maxPayloadBytes)
+    const mark = JSON.stringify([d, at, o ?? null])
     if (await this.#queue(queue).remove(unique) === 1) {
       counters.cancelled++
-      await client.set(keys.gone(queue, unique), JSON.stringify([envelope.d, envelope.at, envelope.o ?? null]), 'PX', GONE_MS)
+      await client.set(keys.gone(queue, unique), mark, 'PX', GONE_MS)
       await client.del(keys.payload(queue, unique))
       waiters.settle(id, cancelledOutcome(job))
       return 'removed'
     }
+    // if its worker is dead by now, the one that runs it again finds this
+    await client.set(keys.gone(queue, unique), mark, 'PX', GONE_MS)
     await client.publish(keys.cancels, JSON.stringify({ q: queue, u: unique, r: reason.slice(0, 200) }))
     counters.cancelled++
     return 'signalled'

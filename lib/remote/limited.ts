@@ -1,0 +1,13 @@
+// BullMQ's worker with a limit: what is too long to be a job of ours is not parsed.
+import { Worker } from 'bullmq'
+import type { WorkerOptions } from 'bullmq'
+
+export interface LimitedOptions extends WorkerOptions { readonly maxDataText: number }
+
+/** A job with a longer text gets `null` as its data, and fails as no job of ours. */
+export class LimitedWorker extends Worker {
+  protected override createJob (...[json, id]: Parameters<Worker['createJob']>): ReturnType<Worker['createJob']> {
+    const { maxDataText } = this.opts as LimitedOptions
+    return super.createJob(json.data.length <= maxDataText ? json : { ...json, data: 'null' }, id)
+  }
+}
