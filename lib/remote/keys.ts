@@ -16,7 +16,7 @@ export class Keys {
 
   record (queue: string, unique: string): string { return `${this.prefix}:${queue}:${unique}` }
   lock (queue: string, unique: string): string { return `${this.record(queue, unique)}:lock` }
-  list (queue: string, name: 'wait' | 'prioritized' | 'active' | 'delayed' | 'failed' | 'meta'): string { return `${this.prefix}:${queue}:${name}` }
+  list (queue: string, name: 'wait' | 'paused' | 'prioritized' | 'active' | 'delayed' | 'failed' | 'meta'): string { return `${this.prefix}:${queue}:${name}` }
   /** sorted set of living workers, by the time until which they are believed to live */
   alive (queue: string): string { return `${this.prefix}:alive:${queue}` }
   /** a payload or result too large for the record */

@@ -15,6 +15,20 @@ const REGISTERED_MS = GONE_MS * 24
 /** Jobs of unknown fate that are cancelled when the engine is back; further ones end at their deadline. */
 const MAX_UNCERTAIN = 1000
 
+/**
+ * Take a job out of where it waits, or leave it alone: BullMQ's own `remove` also takes one that has ended since we
+ * looked, and with it the result.
+ */
+const takeOut = `
+local id = ARGV[1]
+local taken = redis.call('LREM', KEYS[1], 0, id) + redis.call('LREM', KEYS[2], 0, id)
+  + redis.call('ZREM', KEYS[3], id) + redis.call('ZREM', KEYS[4], id)
+if taken > 0 then
+  redis.call('DEL', KEYS[5], KEYS[6])
+  redis.call('SET', KEYS[7], ARGV[2], 'PX', ARGV[3])
+end
+return taken`
+
 export type Cancelled = 'removed' | 'signalled' | 'finished' | 'unknown'
 
 /** The queues of one shard, for writing. */
@@ -80,10 +94,10 @@ export class Sender {
     if (typeof finishedOn === 'string') return 'finished'
     const { d, at, o } = parseEnvelope(data, settings.inlineBytes, settings.maxPayloadBytes)
     const mark = JSON.stringify([d, at, o ?? null])
-    if (await this.#queue(queue).remove(unique) === 1) {
+    const lists = (['wait', 'paused', 'prioritized', 'delayed'] as const).map((name) => keys.list(queue, name))
+    const beside = [keys.record(queue, unique), keys.payload(queue, unique), keys.gone(queue, unique)]
+    if (await client.eval(takeOut, 7, ...lists, ...beside, unique, mark, GONE_MS) as number > 0) {
       counters.cancelled++
-      await client.set(keys.gone(queue, unique), mark, 'PX', GONE_MS)
-      await client.del(keys.payload(queue, unique))
       waiters.settle(id, cancelledOutcome(job))
       return 'removed'
     }
