@@ -19,6 +19,7 @@ export const errorTable = {
   OVERLOADED: ['job %s: %s actors open, %s jobs queued, limit %s; retry after %s s', 503, Error],
   QUEUE_TIMEOUT: ['job %s: not started within %s ms (queueTimeoutMs)', 503, Error],
   CLOSED: ['job %s: the pool is closed to new jobs or was closed before the job ended', 503, Error],
+  QUARANTINED: ['job %s: refused for %s s: its runs ended %s actors, the last by: %s', 503, Error],
   UNAVAILABLE: ['job %s: no actor can run it: %s', 503, Error],
   TIMEOUT: ['job %s: still running after %s ms (timeoutMs)', 504, Error],
   CANCELLED: ['job %s: cancelled %s', 499, Error],

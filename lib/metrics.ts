@@ -116,6 +116,8 @@ export class Counters {
   strays = 0
   /** actors that were replaced because of their age, heap or number of jobs */
   recycled = 0
+  /** jobs refused, or rejected before they started, because their name is in quarantine */
+  quarantined = 0
   readonly settled = Object.fromEntries(outcomes.map((outcome) => [outcome, 0])) as Record<Outcome, number>
 }
 

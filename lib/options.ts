@@ -7,6 +7,7 @@ import { errors } from './errors.js'
 import { whyUncloneable } from './uncloneable.js'
 import type { Check, Table } from './checks.js'
 import type { JobLog, JobModule, Overflow } from './jobs.js'
+import type { RecycleOptions } from './recycling.js'
 import type { RemoteTier } from './remote/contract.js'
 import type { RemoteOptions } from './remote/spill.js'
 import type { PoolIdentity } from './trace.js'
@@ -69,6 +70,12 @@ export interface Options {
   backoffMs?: number
   /** time a thread that was told to end has for it before its slot gets another, at least 1 @default 1000 */
   terminateMs?: number
+  /** actors that runs of one job end within `withinMs`, from which on its name is refused; 0 for never @default 5 */
+  quarantineDeaths?: number
+  /** for how long, at least 1 @default 30000 */
+  quarantineMs?: number
+  /** replace an actor's thread above `maxHeapMb`, `maxJobs` or `maxAgeMs`, the replacement first @default never */
+  recycle?: RecycleOptions
   /** async jobs one actor may have pending at once, at least 1 @default 1 */
   asyncPerActor?: number
   /** may an idle actor block its event loop; 'auto': only if the job modules keep no timer or socket @default 'auto' */
@@ -119,7 +126,7 @@ export type CheckedOptions = Omit<Required<Options>, OptionalKey | 'jobs' | 'nic
   identity: PoolIdentity
   nice: readonly number[]
 }
-type OptionalKey = 'tiers' | 'thresholds' | 'home' | 'maxActors' | 'resourceLimits' | 'env' | 'execArgv' | 'log' |
+type OptionalKey = 'recycle' | 'tiers' | 'thresholds' | 'home' | 'maxActors' | 'resourceLimits' | 'env' | 'execArgv' | 'log' |
 'context' | 'overflow' | 'remote'
 
 const isTier = (value: unknown): boolean =>
@@ -154,6 +161,13 @@ export const optionTable = {
   withinMs: [30000, integer(1)],
   backoffMs: [50, ms],
   terminateMs: [1000, integer(1)],
+  quarantineDeaths: [5, integer(0)],
+  quarantineMs: [30000, integer(1)],
+  recycle: [undefined, {
+    expected: 'an object of maxHeapMb, maxJobs and maxAgeMs, integers of at least 1',
+    test: (value) => isRecord(value) && Object.entries(value).every(([name, limit]) =>
+      ['maxHeapMb', 'maxJobs', 'maxAgeMs'].includes(name) && (limit === undefined || integer(1).test(limit)))
+  }],
   asyncPerActor: [1, integer(1, 256)],
   blockWhenIdle: ['auto', oneOf(true, false, 'auto')],
   spin: ['auto', oneOf(true, false, 'auto')],

@@ -65,6 +65,8 @@ export class Kind {
   /** sums over all runs that were looked at */
   lookedAtMs: readonly [waitMs: number, borderMs: number, runMs: number] = [0, 0, 0]
   hint: Hint | undefined = undefined
+  /** in quarantine until then; see quarantine.ts */
+  refusedUntilMs = 0
 
   constructor (readonly name: string, readonly index: number, tiers: number) {
     this.times = Array.from({ length: tiers }, () => new Times())

@@ -15,6 +15,7 @@ import { unpinned } from './pinning.js'
 import { Placing } from './placing.js'
 import { priorities } from './queue.js'
 import { beginRecording, record } from './recorder.js'
+import { Recycler } from './recycler.js'
 import { refit } from './refit.js'
 import { cancelled, Settling } from './settling.js'
 import { takeMeasures, takeSnapshot } from './snapshot.js'
@@ -65,6 +66,7 @@ export class Scheduler {
   readonly #crew: Crew<Job>
   readonly #placing: Placing
   readonly #settling: Settling
+  readonly #recycler: Recycler | undefined
   readonly #actors: readonly Actor<Job>[]
   readonly #kinds = new Map<string, Kind>()
   readonly #counters = new Counters()
@@ -103,6 +105,7 @@ export class Scheduler {
       changed: (actor) => {
         const { slot, state, reason } = actor
         if (state !== 'open') this.#placing.settled(actor)
+        if (state === 'failed' || state === 'closed') this.#clock.soon(() => this.#rejectIfBroken())
         if (state === 'closed' && this.#plan !== this.#layout) this.#clock.soon(() => this.#openLowest())
         if (channels.actor.hasSubscribers) {
           const { id, tier } = slot
@@ -129,8 +132,12 @@ export class Scheduler {
         this.#settling.fail(job, 'exit', error)
       }
     })
+    if (options.recycle !== undefined) {
+      this.#recycler = new Recycler(options.recycle, this.#clock, this.#load, this.#crew)
+    }
     this.#settling = new Settling(options, this.#clock, this.#crew, this.#counters, this.#placing,
-      parts !== undefined || (availableParallelism() > 1 && options.runtime === 'threads'))
+      parts !== undefined || (availableParallelism() > 1 && options.runtime === 'threads'), this.#recycler,
+      (name) => this.#kinds.get(name))
   }
 
   /** Open tier 1: modules loaded, warm-up run. Rejects with `FST_ERR_SPILLOVER_JOB_MODULE` and the reason. */
@@ -224,6 +231,10 @@ export class Scheduler {
     const nowMs = this.#clock.now()
     const job = new Job(this.#counters.accepted, kind, input, options, level, nowMs, timeoutMs, queueTimeoutMs, meta,
       caller, resolve, reject)
+    if (nowMs < kind.refusedUntilMs) {
+      this.#counters.quarantined++
+      throw this.#settling.quarantine.error(kind, nowMs)
+    }
     if (options.durable === true) return resolve(this.#keep(job))
     this.#accept(job, nowMs)
     if (job.isSettled) return
@@ -278,6 +289,7 @@ export class Scheduler {
         claimed: [...this.#pinning.claimed]
       },
       remote: this.#options.overflow?.stats?.() ?? null,
+      quarantine: this.#settling.quarantine.view(this.#clock.now()),
       ...takeSnapshot({
         plan: this.plan,
         clock: this.#clock,
@@ -346,6 +358,7 @@ export class Scheduler {
       run: (name, input, options) => this.offload(name as JobName, input as never, { ...options, spill: false })
     })
     this.#retireIdle()
+    this.#recycler?.start()
     this.#watcher?.start()
   }
 
@@ -376,7 +389,9 @@ export class Scheduler {
   #spillOrRefuse (job: Job): boolean {
     const { maxQueued, maxQueueWaitMs, overflow } = this.#options
     const { backlog, openActors, gate } = this.#placing
-    const isFull = backlog >= maxQueued || (maxQueueWaitMs > 0 && backlog > 0 && this.#waitMs() > maxQueueWaitMs)
+    const isBroken = openActors === 0 && this.#isBroken()
+    const isFull = isBroken || backlog >= maxQueued ||
+      (maxQueueWaitMs > 0 && backlog > 0 && this.#waitMs() > maxQueueWaitMs)
     // elsewhere only when every tier here is open and nothing of the call is bound to this process
     if (overflow !== undefined && job.options.spill !== false && job.isMovable &&
       (isFull || gate.nextTier === undefined)) {
@@ -389,10 +404,32 @@ export class Scheduler {
       }
     }
     if (!isFull) return false
+    if (isBroken) throw this.#unavailable(job)
     this.#counters.refused++
     const retryAfterS = this.#retryAfterS()
     const error = new errors.OVERLOADED(job.kind.name, openActors, backlog, maxQueued, retryAfterS)
     throw Object.assign(error, { retryAfterS })
+  }
+
+  /** No actor is there, and none is about to be: what waits would wait for nothing. */
+  #isBroken (): boolean {
+    return this.#actors.every((actor) => actor.state === 'failed' || actor.state === 'vacant' ||
+      (actor.state === 'closed' && !this.#crew.isRestarting(actor)))
+  }
+
+  #unavailable ({ kind }: Job): Error {
+    const { reason } = this.#actors.find(({ state }) => state === 'failed') ?? this.#actors[0]!
+    const retryAfterS = Math.ceil(this.#options.withinMs / 1000)
+    return Object.assign(new errors.UNAVAILABLE(kind.name, `every actor has failed; ${reason}`), { retryAfterS })
+  }
+
+  #rejectIfBroken (): void {
+    if (this.#state === 'closed' || !this.#isBroken()) return
+    for (const job of [...this.#placing.queue, ...this.#placing.keyed]) {
+      this.#placing.remove(job)
+      this.#settling.fail(job, 'exit', this.#unavailable(job))
+    }
+    this.#placing.dispatch()
   }
 
   /** A durable job always goes through the engine. */
@@ -495,6 +532,7 @@ export class Scheduler {
     for (const job of left) this.#settling.abandon(job, 'closed', () => new errors.CLOSED(job.kind.name))
     this.#watcher?.stop()
     this.#retireTimer?.cancel()
+    this.#recycler?.stop()
     this.#placing.close()
     this.#settling.close()
     this.#deadlines.clear()

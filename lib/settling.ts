@@ -3,6 +3,7 @@ import { decodeError, describe, errors } from './errors.js'
 import { writeLog } from './log.js'
 import { ERROR, OK, UNREADABLE } from './mailbox.js'
 import { HINT_RUNS } from './pending.js'
+import { Quarantine } from './quarantine.js'
 import { channels } from './trace.js'
 import type { Clock, Timer } from './clock.js'
 import type { WireError } from './errors.js'
@@ -11,6 +12,8 @@ import type { Mailbox } from './mailbox.js'
 import type { Counters, Outcome } from './metrics.js'
 import type { Job, Kind } from './pending.js'
 import type { Placing } from './placing.js'
+import type { QuarantineOptions } from './quarantine.js'
+import type { Recycler } from './recycler.js'
 import type { Actor, Crew } from './slots.js'
 import type { FailedMessage, HintMessage, PoolIdentity, SettledMessage, StrayMessage } from './trace.js'
 
@@ -30,7 +33,7 @@ const SPIN_MS = 0.01
 const TURN_MS = 0.05
 
 /** What settling is told to do. */
-export interface SettlingOptions {
+export interface SettlingOptions extends QuarantineOptions {
   readonly graceMs: number
   readonly log?: Partial<JobLog>
   readonly identity: PoolIdentity
@@ -44,6 +47,11 @@ export class Settling {
   readonly #counters: Counters
   readonly #placing: Placing
   readonly #mayPoll: boolean
+  readonly #recycler: Recycler | undefined
+  readonly #kindOf: (name: string) => Kind | undefined
+  readonly quarantine: Quarantine
+  /** reasons of kills that cancellations led to: these are no job's fault */
+  readonly #ownKills = new WeakSet<object>()
   readonly #signals = new WeakMap<AbortSignal, { readonly jobs: Set<Job>, readonly listener: () => void }>()
   readonly #tierIndex = new Map<number, number>()
   readonly #onEmpty: (() => void)[] = []
@@ -65,13 +73,16 @@ export class Settling {
   #pollSkips = 0
 
   constructor (options: SettlingOptions, clock: Clock, crew: Crew<Job>, counters: Counters, placing: Placing,
-    mayPoll: boolean) {
+    mayPoll: boolean, recycler: Recycler | undefined, kindOf: (name: string) => Kind | undefined) {
     this.#options = options
     this.#clock = clock
     this.#crew = crew
     this.#counters = counters
     this.#placing = placing
     this.#mayPoll = mayPoll
+    this.#recycler = recycler
+    this.#kindOf = kindOf
+    this.quarantine = new Quarantine(options)
     for (const { slot } of crew.actors) {
       if (!this.#tierIndex.has(slot.tier)) this.#tierIndex.set(slot.tier, this.#tierIndex.size)
     }
@@ -221,6 +232,10 @@ export class Settling {
     if (reason !== undefined) this.#counters.restarts++
     if (isOutOfMemory(reason)) this.#counters.outOfMemory++
     for (const job of unclaimed) this.#replace(job, actor, reason, false)
+    // where several had begun it is not known which of them it was
+    if (claimed.length === 1 && reason !== undefined && !this.isClosed && !this.#ownKills.has(Object(reason))) {
+      this.#blame(claimed[0]!.kind, describe(reason))
+    }
     for (const job of claimed) this.#replace(job, actor, reason, true)
     if (!this.isClosed) this.#clock.soon(() => this.#placing.dispatch())
   }
@@ -236,6 +251,8 @@ export class Settling {
       } satisfies StrayMessage)
     }
     if (actor.state !== 'open') return
+    const kind = job === null ? undefined : this.#kindOf(job)
+    if (kind !== undefined) this.#blame(kind, describe(error))
     for (const waiting of actor.mailbox!.takeBackMany(Infinity, true)) {
       this.#placing.untie(waiting, actor)
       if (waiting.options.transfer === undefined) this.#placing.putBack(waiting)
@@ -257,6 +274,19 @@ export class Settling {
     this.#placing.dispatch()
   }
 
+  /** A run of this job ended its actor. Where that happened too often, those of it that wait are rejected. */
+  #blame (kind: Kind, reason: string): void {
+    const nowMs = this.#clock.now()
+    if (!this.quarantine.note(kind, reason, nowMs)) return
+    const held = this.#crew.actors.flatMap(({ mailbox }) => [...mailbox?.jobs() ?? []])
+    for (const job of [...this.#placing.queue, ...this.#placing.keyed, ...held]) {
+      if (job.kind !== kind || !this.#withdraw(job)) continue
+      this.#counters.quarantined++
+      const error = this.quarantine.error(kind, nowMs)
+      this.fail(job, 'exit', Object.assign(error, { started: job.deaths > 0 }))
+    }
+  }
+
   close (): void {
     this.#sweepTimer?.cancel()
   }
@@ -266,7 +296,8 @@ export class Settling {
     job.actor = undefined
     if (job.isSettled) return
     const mayRun = job.options.transfer === undefined &&
-      (!started || (job.options.idempotent === true && job.deaths++ === 0))
+      (!started || (job.options.idempotent === true && job.deaths++ === 0 &&
+        this.#clock.now() >= job.kind.refusedUntilMs))
     if (mayRun && !this.isClosed) return this.#placing.putBack(job)
     const Exit = isOutOfMemory(reason) ? errors.OUT_OF_MEMORY : errors.ACTOR_EXIT
     const error = new Exit(job.kind.name, actor.slot.id, actor.slot.tier, describe(reason))
@@ -300,6 +331,7 @@ export class Settling {
       mailbox.unhalt()
     }
     this.#placing.settled(actor)
+    this.#recycler?.look(actor, this.#nowMs)
     return true
   }
 
@@ -431,6 +463,7 @@ export class Settling {
       this.#clock.after(laterMs, () => this.#killIfStuck(actor, mailbox, id, reason))
     } else if (!hasEnded) {
       this.#counters.kills++
+      this.#ownKills.add(reason)
       this.#crew.kill(actor, reason)
     }
     this.#placing.dispatch()

@@ -5,6 +5,7 @@ import type { Clock } from './clock.js'
 import type { Load } from './load.js'
 import type { Counters, Outcome, TimesView } from './metrics.js'
 import type { Hint, Job, Kind } from './pending.js'
+import type { QuarantineView } from './quarantine.js'
 import type { Placing } from './placing.js'
 import type { Actor } from './slots.js'
 import type { Plan } from './tiers.js'
@@ -27,6 +28,8 @@ export interface Snapshot {
   counters: Omit<Counters, never>
   /** jobs that would be quicker on the main thread */
   hints: Hint[]
+  /** job names that are refused because their runs ended actors */
+  quarantine: QuarantineView[]
 }
 
 /** What the pool does about pinning. */
@@ -88,7 +91,7 @@ export interface Sources {
 
 /** All of them but what the scheduler alone knows. */
 export function takeSnapshot ({ plan, clock, load, placing, actors, kinds, counters }: Sources):
-Omit<Snapshot, 'state' | 'pending' | 'retryAfterS' | 'remote' | 'pinning'> {
+Omit<Snapshot, 'state' | 'pending' | 'retryAfterS' | 'remote' | 'pinning' | 'quarantine'> {
   const nowMs = clock.now()
   const { gate } = placing
   const all = [...kinds.values()]

@@ -49,6 +49,10 @@ const answer = {
     retryAfterS: integer,
     counters: { type: 'object', additionalProperties: true },
     remote: orNull('an object'),
+    quarantine: {
+      type: 'array',
+      items: { type: 'object', properties: { job: text, deaths: integer, reason: text, forMs: integer } }
+    },
     jobs: { type: 'object', additionalProperties: { type: 'object', properties: { wait: times, run: times, border: times } } },
     tiers: {
       type: 'array',

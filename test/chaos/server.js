@@ -56,7 +56,7 @@ async function main () {
   const log = Object.fromEntries(['trace', 'debug', 'info', 'warn', 'error', 'fatal'].map((level) =>
     [level, () => { records++ }]))
   await app.register(spillover, {
-    jobs: join(__dirname, 'jobs.js'), health: '/health', log, warmup: { begin: ledger.starts }, ...options
+    jobs: join(__dirname, 'jobs.js'), health: '/health', log, warmup: { begin: ledger.starts }, quarantineDeaths: 0, ...options
   })
   let shared = new AbortController()
   let sharers = 0

@@ -43,6 +43,7 @@ async function main () {
     asyncPerActor: 4,
     maxQueued: 400,
     maxRestarts: 1_000_000,
+    quarantineDeaths: 0,
     backoffMs: 1,
     graceMs: 5,
     retireMs: 200,

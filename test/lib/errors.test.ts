@@ -6,7 +6,7 @@ import { decodeError, describe, encodeError, errors, errorTable } from '#lib/err
 /** As between threads: taken apart, cloned, put together. */
 const travel = (thrown: unknown): any => decodeError(structuredClone(encodeError(thrown)))
 
-t.test('33 codes, each once, with the prefix, a status from 400 to 504, and the class of the table', async (t) => {
+t.test('34 codes, each once, with the prefix, a status from 400 to 504, and the class of the table', async (t) => {
   const codes = Object.entries(errors).map(([key, Class]) => {
     const error = new Class()
     const [, status, base] = errorTable[key as keyof typeof errorTable]
@@ -18,15 +18,15 @@ t.test('33 codes, each once, with the prefix, a status from 400 to 504, and the 
     t.ok(error instanceof Class, key)
     return error.code
   })
-  t.equal(codes.length, 33)
-  t.equal(new Set(codes).size, 33)
+  t.equal(codes.length, 34)
+  t.equal(new Set(codes).size, 34)
   t.same(Object.keys(errors), Object.keys(errorTable))
 })
 
 t.test('statuses: 503 when it may be tried again, 504 for a timeout, 499 when the client is gone', async (t) => {
   const of = (status: number) =>
     Object.entries(errorTable).filter(([, entry]) => entry[1] === status).map(([key]) => key)
-  t.same(of(503), ['NOT_READY', 'OVERLOADED', 'QUEUE_TIMEOUT', 'CLOSED', 'UNAVAILABLE',
+  t.same(of(503), ['NOT_READY', 'OVERLOADED', 'QUEUE_TIMEOUT', 'CLOSED', 'QUARANTINED', 'UNAVAILABLE',
     'REMOTE_DOWN', 'REMOTE_FULL', 'REMOTE_REFUSED', 'REMOTE_UNCERTAIN', 'REMOTE_LOST', 'REMOTE_VOLATILE', 'NO_WORKER'])
   t.same(of(504), ['TIMEOUT', 'REMOTE_EXPIRED'])
   t.same(of(499), ['CANCELLED'])

@@ -13,7 +13,14 @@ const code = (key: string): { code: string } => ({ code: `FST_ERR_SPILLOVER_${ke
 
 async function start (t: Test, options: Partial<Options> = {}): Promise<Scheduler> {
   const pool = createScheduler({
-    jobs, tiers: [{ actors: 1 }], execArgv: [], graceMs: 20, maxRestarts: 10_000, backoffMs: 1, ...options
+    jobs,
+    tiers: [{ actors: 1 }],
+    execArgv: [],
+    graceMs: 20,
+    maxRestarts: 10_000,
+    quarantineDeaths: 0,
+    backoffMs: 1,
+    ...options
   })
   t.teardown(() => pool.close())
   await pool.ready()

@@ -25,3 +25,22 @@ t.test('a job is not given to an actor that was halted for a cancelled job, alth
   at(200)
   t.equal(later.code, 'ok')
 })
+
+t.test('when the last actor has failed, jobs that wait are told, and new ones are refused until it is tried again', async (t) => {
+  let isSick = false
+  const { offer, at, actors } = await virtualPool(planOf([1, 0]),
+    { maxRestarts: 1, withinMs: 1000, backoffMs: 1 }, { bootDies: () => isSick })
+  isSick = true
+  const [first, waits] = [offer({ runMs: 1, ends: 'exit' }), offer({ runMs: 1 })]
+  at(10)
+  t.equal(actors[0]!.state, 'failed')
+  t.equal(first.code, 'ACTOR_EXIT')
+  t.match(waits, { code: 'UNAVAILABLE', error: { statusCode: 503, retryAfterS: 1, message: /died while it opened/ } })
+  t.throws(() => offer({ runMs: 1 }), { code: 'FST_ERR_SPILLOVER_UNAVAILABLE', message: /every actor has failed/ })
+  isSick = false
+  at(1100)
+  t.equal(actors[0]!.state, 'open')
+  const later = offer({ runMs: 1 })
+  at(1110)
+  t.equal(later.code, 'ok')
+})

@@ -32,7 +32,7 @@ t.test('after a late error the slot has a new thread, with module state of its o
 })
 
 t.test('3 late errors with a budget of 2 fail the slot: health shows it, and the tier is degraded', async (t) => {
-  const pool = await start(t, { maxRestarts: 2, withinMs: 600_000 })
+  const pool = await start(t, { maxRestarts: 2, withinMs: 600_000, quarantineDeaths: 0 })
   for (let late = 1; late <= 3; late++) {
     await offload(pool, 'late')
     await until('the end of the actor', () => actorOf(pool).state === 'failed' || actorOf(pool).restarts === late)

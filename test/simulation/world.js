@@ -12,6 +12,7 @@ const { channels } = require('../../dist/lib/trace.js')
 
 /** What is offered, as the input of a job, and what became of it. */
 class Record {
+  name = ''
   runMs = 0
   ends = 'ok'
   isAsync = false
@@ -91,8 +92,15 @@ class World {
       maxRestarts: chance(0.3) ? upTo(2) : 50,
       withinMs: 200,
       backoffMs: upTo(5),
-      terminateMs: 1 + upTo(10)
+      terminateMs: 1 + upTo(10),
+      quarantineDeaths: chance(0.3) ? 1 + upTo(2) : 0,
+      quarantineMs: 1 + upTo(20),
+      recycle: chance(0.3)
+        ? { maxJobs: 1 + upTo(5), ...(chance(0.5) && { maxAgeMs: 2 + upTo(20) }) }
+        : undefined
     }
+    /** when runs of a name ended their actors, and until when it is refused */
+    this.fatal = new Map([['one', { atMs: [], untilMs: 0 }], ['two', { atMs: [], untilMs: 0 }]])
     /** slots whose thread is told to have ended and goes on for a moment */
     this.lingering = new Map()
     this.openTier = 1
@@ -132,8 +140,15 @@ class World {
       clock,
       hire: (plan, options, load, events) => {
         this.load = load
-        this.crew = new Slots(plan, options, clock, load, broken.events?.(events) ?? events,
-          new SimulatedThreads(options, load, this.parts))
+        const told = broken.events?.(events) ?? events
+        this.crew = new Slots(plan, options, clock, load, {
+          ...told,
+          gone: (actor, mailbox, reason) => {
+            const name = this.suspect(mailbox, reason)
+            told.gone(actor, mailbox, reason)
+            if (name !== undefined) this.blame(name)
+          }
+        }, new SimulatedThreads(options, load, this.parts))
         this.keys = new KeyedJobs(this.crew.actors.slice(0, plan.tiers[0].slots.length))
         return this.crew
       }
@@ -167,7 +182,7 @@ class World {
     if (this.isClosing) return
     const { clock, random, chance, upTo } = this
     const record = new Record()
-    const name = chance(0.5) ? 'one' : 'two'
+    const name = record.name = chance(0.5) ? 'one' : 'two'
     record.runMs = name === 'one' ? random() * 0.2 : random() * 6
     record.obeys = chance(0.5)
     record.isAsync = chance(0.2)
@@ -202,16 +217,22 @@ class World {
     try {
       this.scheduler.submit(name, record, options, () => this.settle(record, 'ok'), (error) => this.settle(record, error))
     } catch (error) {
-      if (error.code !== 'FST_ERR_SPILLOVER_OVERLOADED') throw error
+      const isRefused = error.code === 'FST_ERR_SPILLOVER_QUARANTINED'
+      const isBroken = error.code === 'FST_ERR_SPILLOVER_UNAVAILABLE'
+      if (!isRefused && !isBroken && error.code !== 'FST_ERR_SPILLOVER_OVERLOADED') throw error
       record.isAccepted = false
       record.isRefused = true
       this.accepted--
       if (record.settled > 0) this.fail(`job ${record.order} is refused and settles`)
-      if (waitingBefore < this.options.maxQueued && this.options.maxQueueWaitMs === 0) {
+      if (isRefused) this.isQuarantined(record)
+      else if (isBroken) {
+        if (!this.isBroken()) this.fail(`job ${record.order} is told that no actor is left`)
+      } else if (waitingBefore < this.options.maxQueued && this.options.maxQueueWaitMs === 0) {
         this.fail(`job ${record.order} is refused with ${waitingBefore} of ${this.options.maxQueued} waiting`)
       }
       return this.look()
     }
+    if (clock.now() < this.fatal.get(name).untilMs) this.fail(`job ${record.order} is accepted in quarantine`)
     if (record.settled === 0 && record.slot < 0 && waitingBefore >= this.options.maxQueued && !this.wasFull) {
       this.fail(`job ${record.order} waits although ${waitingBefore} of ${this.options.maxQueued} did`)
     }
@@ -221,6 +242,33 @@ class World {
       controller.abort()
       if (record.isAccepted && record.settled === 0) this.fail(`job ${record.order} goes on after its cancellation`)
     })
+  }
+
+  /** The job whose run ended this actor, where that is known. */
+  suspect (mailbox, reason) {
+    if (reason === undefined || this.hasExpired || /did not end within/.test(reason.message)) return undefined
+    const begun = [...mailbox.jobs()].filter((job) => mailbox.isClaimed(job) && !job.input.hasReplied)
+    return begun.length === 1 ? begun[0].input.name : undefined
+  }
+
+  blame (name) {
+    const { quarantineDeaths, quarantineMs, withinMs } = this.options
+    const nowMs = this.clock.now()
+    const fatal = this.fatal.get(name)
+    fatal.atMs = [...fatal.atMs.filter((atMs) => nowMs - atMs < withinMs), nowMs]
+    if (quarantineDeaths === 0 || fatal.atMs.length < quarantineDeaths) return
+    fatal.untilMs = nowMs + quarantineMs
+    for (const record of this.records) {
+      if (record.name === name && record.isAccepted && record.settled === 0 && !record.isClaimed) {
+        this.fail(`job ${record.order} waits in quarantine`)
+      }
+    }
+  }
+
+  isQuarantined ({ order, name }) {
+    if (this.clock.now() >= this.fatal.get(name).untilMs && !this.isClosing) {
+      this.fail(`job ${order} is refused for deaths that were not`)
+    }
   }
 
   kill () {
@@ -262,8 +310,11 @@ class World {
     if (code === 'QUEUE_TIMEOUT' && record.isClaimed) this.fail(`job ${order} began and is told that it waited too long`)
     if (code === 'CANCELLED' && !record.isCancelled) this.fail(`job ${order} is cancelled by nobody`)
     if (code === 'CLOSED' && !this.isClosing) this.fail(`job ${order} is told of a close() that was not`)
-    if (code === 'UNAVAILABLE' && (record.key === undefined ||
-      this.crew.actors.some(({ slot, state }) => slot.tier === 1 && state !== 'failed'))) {
+    if (code === 'QUARANTINED') {
+      if (outcome.started !== (record.claims > 0)) this.fail(`job ${order} is told wrongly whether it began`)
+    }
+    if (code === 'UNAVAILABLE' && !this.isBroken() && (record.key === undefined ||
+      this.crew.actors.some(({ slot, state }) => slot.tier === 1 && state !== 'failed' && state !== 'vacant'))) {
       this.fail(`job ${order} is told that no actor is left`)
     }
   }
@@ -336,6 +387,9 @@ class World {
     if (this.violation !== undefined) throw this.violation
     let unfinished = 0
     let maybe = this.lingering.size
+    if (crew.actors.filter(({ successor }) => successor !== undefined).length > 1) {
+      this.fail('two actors are recycled at once')
+    }
     let held = 0
     let idle
     for (const { mailbox, state, slot } of crew.actors) {
@@ -364,6 +418,7 @@ class World {
       }
     }
     let keyed = 0
+    if (waiting > 0 && this.isBroken()) this.fail('jobs wait, and no actor is left')
     if (waiting > 0) {
       for (const record of this.records) {
         if (record.key === undefined || !record.isAccepted || record.settled > 0 || this.isHeld(record)) continue
@@ -377,6 +432,12 @@ class World {
     }
     if (load.backlog !== waiting - keyed) this.fail(`the backlog is ${load.backlog}, with ${waiting - keyed} waiting`)
     if (this.steps % 64 === 0) this.count(waiting, pending)
+  }
+
+  /** No actor is there or will be soon. */
+  isBroken () {
+    return this.crew.actors.every((actor) => actor.state === 'failed' || actor.state === 'vacant' ||
+      (actor.mailbox === undefined && !this.crew.isRestarting(actor)))
   }
 
   isHeld (record) {
