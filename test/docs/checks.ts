@@ -3,7 +3,7 @@
 /** By document and heading: JavaScript that sees `app` and `assert`. */
 export const checks: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'README.md': {
-    Example: `
+    'Ten minutes': `
       const reply = await app.inject({ method: 'POST', url: '/hash', body: { password: 'secret', salt: 'pepper' } })
       assert.equal(reply.statusCode, 200)
       assert.match(reply.json().hash, /^[0-9a-f]{128}$/)`

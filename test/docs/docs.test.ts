@@ -2,8 +2,10 @@
 import { execFile } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
+import { inspect } from 'node:util'
 import t from 'tap'
 import { parse } from 'yaml'
+import { optionTable } from '#lib/index'
 import { blocksOf } from './blocks'
 import { checks } from './checks'
 import { writeProject } from './project'
@@ -25,8 +27,8 @@ const env = Object.fromEntries(Object.entries(process.env)
 
 const run = (file: string, args: string[], cwd: string, input = ''): Promise<{ status: number, out: string }> =>
   new Promise((resolve) => {
-    const child = execFile(process.execPath, [file, ...args], { cwd, env, maxBuffer: 2 ** 26 }, (error, stdout, stderr) =>
-      resolve({ status: error === null ? 0 : Number(error.code ?? 1), out: stdout + stderr }))
+    const child = execFile(process.execPath, [file, ...args], { cwd, env, maxBuffer: 2 ** 26 }, (error, out, err) =>
+      resolve({ status: error === null ? 0 : Number(error.code ?? 1), out: out + err }))
     child.stdin!.end(input)
   })
 
@@ -38,6 +40,8 @@ async function wrongWith (command: string): Promise<string | undefined> {
     return args.slice(1).filter((name) => !name.startsWith('-') && name !== 'fastify-spillover' && name !== 'fastify')
       .find((name) => !(name in devDependencies)) && `${command}: not among our devDependencies, so nothing tests it`
   }
+  if (/^npm (?:init -y|pkg set type=module)$/.test(words.join(' '))) return undefined
+  if (program === 'curl' || (program === 'node' && /^server\.c?js$/.test(args[0]!))) return undefined // what is checked below
   if (program === 'npm' && ['start', 'test', 'uninstall'].includes(args[0]!)) return undefined
   if (program === 'npm' && args[0] === 'run') return args[1]! in scripts ? undefined : `no script ${args[1]}`
   if (program === 'npx' && args[0] === 'fastify-spillover') {
@@ -119,13 +123,38 @@ for (const document of documents) {
             (error) => error === null ? resolve(undefined) : reject(error)))
         }
         const { out } = await run(cli, ['topology', '--root', machine], root)
-        t.ok(out.replaceAll(/ +$/gm, '').startsWith(code.trimEnd()), `${at(block)}: is what the command prints`)
+        t.ok(out.replaceAll(/ +$/gm, '').startsWith(code.replaceAll(/ +$/gm, '').trimEnd()), `${at(block)}: is what the command prints`)
       } else if (!['js', 'ts'].includes(language)) {
         t.fail(`${at(block)}: a block of "${language}", which nothing tests`)
       }
     }
   })
 }
+
+t.test('the README lists every option with its default, in the order of the table', async (t) => {
+  const text = readFileSync(path.join(root, 'README.md'), 'utf8')
+  const section = text.slice(text.indexOf('## Options'), text.indexOf('The plugin has'))
+  const rows = [...section.matchAll(/^\| `(\w+)` \| (.*?) \| /gm)].map(([, name, otherwise]) => [name, otherwise])
+  t.same(Object.fromEntries(rows), {
+    jobs: 'required',
+    ...Object.fromEntries(Object.entries(optionTable).map(([name, [otherwise]]) =>
+      [name, otherwise === undefined ? 'not set' : `\`${inspect(otherwise)}\``]))
+  })
+})
+
+t.test('every link between the documents leads to a file, and to a heading where it names one', async (t) => {
+  const anchor = (heading: string): string => heading.toLowerCase().replaceAll(/[^\w\- ]/g, '').replaceAll(' ', '-')
+  for (const document of documents) {
+    const text = readFileSync(path.join(root, document), 'utf8')
+    for (const [, to] of text.matchAll(/\]\((?!https?:)([^)]+)\)/g)) {
+      const [file, heading] = to!.split('#') as [string, string | undefined]
+      const target = file === '' ? path.join(root, document) : path.join(root, path.dirname(document), file)
+      if (!t.ok(existsSync(target), `${document}: ${to}`) || heading === undefined) continue
+      const headings = [...readFileSync(target, 'utf8').matchAll(/^#+ (.*)$/gm)].map(([, title]) => anchor(title!))
+      t.ok(headings.includes(heading), `${document}: ${to}`)
+    }
+  }
+})
 
 t.test('a broken block of each kind is found', async (t) => {
   const text = '# One\n```js\n// jobs.js\nexport function hash () {}\n```\n# Two\n```js\nawait app.offload(\'nobody\', 1)\n```\n' +

@@ -47,7 +47,13 @@ export function writeProject (root: string, packageRoot: string, blocks: readonl
         entries.push({ file: path.join(folder, block.file), block })
         continue
       }
-      const isLast = !own.slice(index + 1).some(({ code, file }) => file === undefined || isApp(code))
+      if (block.file?.endsWith('.cjs') === true) {
+        // it has no top-level await, so it is left to listen until the process ends
+        write(path.join(folder, block.file), onFreePort(block.code))
+        entries.push({ file: path.join(folder, block.file), block })
+        continue
+      }
+      const isLast = !own.slice(index + 1).some(({ code, file }) => !file?.endsWith('.cjs') && (file === undefined || isApp(code)))
       const file = path.join(folder, block.file ?? `snippet-${block.line}.mjs`)
       write(file, complete(block.code, isLast ? checks[heading] : undefined))
       entries.push({ file, block })
@@ -82,10 +88,14 @@ function complete (code: string, check: string | undefined): string {
     before.push("import { createScheduler as make } from 'fastify-spillover/scheduler'",
       "const pool = make({ jobs: new URL('./jobs.js', import.meta.url) })", 'await pool.ready()')
   }
-  const body = code.replace(/port: 3000\b/, "port: 0, host: '127.0.0.1'")
+  const body = onFreePort(code)
   const after = [...(hasApp ? ['await app.ready()'] : []), ...(check === undefined ? [] : [check]),
     ...(hasApp ? ['await app.close()'] : []), ...(isPool ? ['await pool.close()'] : [])]
   return [...before, body, ...after].join('\n')
+}
+
+function onFreePort (code: string): string {
+  return code.replace(/port: 3000\b/, "port: 0, host: '127.0.0.1'")
 }
 
 function write (file: string, text: string): void {

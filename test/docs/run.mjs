@@ -10,3 +10,5 @@ for (const file of JSON.parse(await text(process.stdin))) {
   }
 }
 console.log('done')
+// servers of CommonJS files still listen
+process.exit()
