@@ -12,6 +12,7 @@ export const workerOptions = {
   env: { type: 'string' },
   queues: { type: 'string' },
   drain: { type: 'string' },
+  lock: { type: 'string' },
   health: { type: 'string' },
   trace: { type: 'string' }
 } as const
@@ -28,6 +29,7 @@ Options:
   --env NAME        deployment, as in the servers' option (default: default)
   --queues LIST     what to serve, as in resize@2,pdf@1 (default: every job)
   --drain MS        time for jobs that run at SIGTERM (default: 25000)
+  --lock MS         a job is run again so long after its worker died (default: 15000)
   --health PORT     /health/live, /health/ready and /health/tiers on 127.0.0.1
   --trace FILE      record from the start, at most 200,000 jobs; at the end write a
                     trace that Chrome and Perfetto open
@@ -43,6 +45,8 @@ export async function runWorker (flags: Flags): Promise<string> {
   if (typeof url !== 'string') throw new Error('option --redis: expected a URL, got none, nor SPILLOVER_REDIS_URL')
   const drainMs = Number(flags.drain ?? 25000)
   if (!Number.isInteger(drainMs) || drainMs < 0) throw new Error('option --drain: expected milliseconds')
+  const lockMs = Number(flags.lock ?? 15000)
+  if (!Number.isInteger(lockMs) || lockMs < 1000) throw new Error('option --lock: expected milliseconds, at least 1000')
   const write = (text: string): void => { process.stderr.write(`fastify-spillover worker: ${text}\n`) }
   const { bullmqTier } = await import('../remote/bullmq.js').catch((error: NodeJS.ErrnoException) => {
     throw error.code === 'MODULE_NOT_FOUND' ? new Error('bullmq and ioredis are needed: npm install bullmq ioredis') : error
@@ -50,6 +54,8 @@ export async function runWorker (flags: Flags): Promise<string> {
   const signingKey = process.env.SPILLOVER_SIGNING_KEY
   const tier = bullmqTier({
     redis: url.split(','),
+    lockMs,
+    stalledMs: Math.ceil(lockMs / 3),
     ...(typeof flags.env === 'string' && { env: flags.env }),
     ...(signingKey !== undefined && { signingKey })
   })

@@ -133,7 +133,7 @@ class BullmqTier implements RemoteTier {
 
   get #inFlight (): number { return this.#producers.reduce((sum, { waiting }) => sum + waiting, 0) }
 
-  /** The better of two shards taken at random among those that answer. */
+  /** The better of two shards taken at random among those that answer, else any that takes it. */
   #choose (query: AdmitQuery): { producer: Producer | undefined, answer: Admit } {
     const alive = this.#producers.filter(({ breaker }) => !breaker.isOpen)
     if (alive.length < 2) return this.#ask(alive[0] ?? this.#producers[0], query)
@@ -143,7 +143,12 @@ class BullmqTier implements RemoteTier {
     const other = alive[(at + 1 + Math.floor(Math.random() * (alive.length - 1))) % alive.length]!
     const [better, worse] = one.depth(queue) <= other.depth(queue) ? [one, other] : [other, one]
     const first = this.#ask(better, query)
-    return first.answer.ok ? first : this.#ask(worse, query)
+    if (first.answer.ok) return first
+    for (const producer of [worse, ...alive]) {
+      const next = this.#ask(producer, query)
+      if (next.answer.ok) return next
+    }
+    return first
   }
 
   #ask (producer: Producer | undefined, query: AdmitQuery): { producer: Producer | undefined, answer: Admit } {

@@ -53,7 +53,7 @@ async function until (what: string, test: () => boolean | Promise<boolean>): Pro
 
 const isServed = (tier: RemoteTier, version = '1'): boolean =>
   tier.admit({ job: 'work', version, payloadBytes: 1, durable: false, deadlineMs: 20000, meanMs: NaN }).ok
-const isUp = (tier: RemoteTier): boolean =>
+const isUp = (tier: RemoteTier): boolean => tier.stats().shards.every(({ breaker }) => breaker === 'closed') &&
   tier.admit({ job: 'work', version: '1', payloadBytes: 1, durable: true, deadlineMs: 20000, meanMs: NaN }).ok
 
 /** A run that ends when it is told to, or when its signal fires. */

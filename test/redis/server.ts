@@ -44,20 +44,25 @@ export interface RedisServer {
 }
 
 /** Start a redis-server that ends with the test. `args` are its options. */
-export async function startRedis (t: Test, ...args: string[]): Promise<RedisServer> {
+export async function startRedis (t: Test, ...given: (string | { namespace: string, host: string })[]):
+Promise<RedisServer> {
+  const args = given.filter((arg) => typeof arg === 'string')
+  // in a network namespace of its own, which only this machine can reach
+  const { namespace, host = '127.0.0.1' } = given.find((arg) => typeof arg === 'object') ?? {}
+  const [program, ...before] = namespace === undefined ? ['redis-server'] : ['ip', 'netns', 'exec', namespace, 'redis-server']
   const folder = await mkdtemp(join(tmpdir(), 'spillover-redis-'))
   const port = await freePort()
   let child: ChildProcess | undefined
-  const client = new Redis({ port, host: '127.0.0.1', lazyConnect: true, maxRetriesPerRequest: null, retryStrategy: () => 50 })
+  const client = new Redis({ port, host, lazyConnect: true, maxRetriesPerRequest: null, retryStrategy: () => 50 })
   client.on('error', () => {}) // the test kills it
   const server: RedisServer = {
     port,
     folder,
-    url: `redis://127.0.0.1:${port}`,
+    url: `redis://${host}:${port}`,
     client,
     get pid () { return child!.pid! },
     async start (...more) {
-      child = spawn('redis-server', ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', '', '--appendonly', 'yes',
+      child = spawn(program!, [...before, '--port', String(port), '--bind', host, '--protected-mode', 'no', '--dir', folder, '--save', '', '--appendonly', 'yes',
         '--maxmemory-policy', 'noeviction', '--daemonize', 'no', ...args, ...more], { stdio: ['ignore', 'pipe', 'inherit'] })
       await new Promise<void>((resolve, reject) => {
         let text = ''

@@ -1,0 +1,95 @@
+// Several Redis: independent ones as shards of which one dies, and a real cluster of three nodes.
+import { execFileSync } from 'node:child_process'
+import t from 'tap'
+import { bullmqTier } from '#lib/remote/bullmq'
+import { remoteConformance } from '#lib/remote/conformance'
+import { until } from '../fixtures/until'
+import { needsRedis, startRedis } from './server'
+import type { RemoteJob, RemoteTier, RunResult } from '#lib/index'
+
+const skip = needsRedis(t)
+const log = { info () {}, warn () {}, error () {} }
+const served = [{ job: 'work', version: '1' }]
+const echo = async ({ payload }: { payload: string }): Promise<RunResult> => ({ status: 'ok', codec: 'json', payload })
+const job = (more: Partial<RemoteJob> = {}): RemoteJob => ({
+  job: 'work',
+  version: '1',
+  payload: '1',
+  codec: 'json',
+  durable: true,
+  reply: 'committed',
+  deadlineMs: 60_000,
+  timeoutMs: 0,
+  attempts: 1,
+  priority: 'normal',
+  resultTtlMs: 60_000,
+  ...more
+})
+const isUp = (tier: RemoteTier): boolean => tier.stats().shards.every(({ breaker }) => breaker === 'closed')
+const shardOf = (id: string): string => id.split('.')[1]!
+
+t.test('60 jobs on two Redis use both; one dies: jobs go on by the other, its keys are refused; it comes back by itself', { skip }, async (t) => {
+  const [one, two] = [await startRedis(t), await startRedis(t)]
+  const [producer, worker] = [0, 1].map(() => bullmqTier({ redis: [one.url, two.url], sweepMs: 200, env: 's' }))
+  for (const tier of [producer!, worker!]) {
+    t.teardown(() => tier.close())
+    tier.start({ log, served })
+  }
+  await until('both shards to be up', () => isUp(producer!) && isUp(worker!))
+  await worker!.serve(served, echo, { size: 4, free: () => 4 })
+  const send = async (count: number): Promise<Set<string>> => {
+    const tickets = Array.from({ length: count }, (_, at) => producer!.submit(job({ payload: `${at}` })))
+    const outcomes = await Promise.all(tickets.map(({ done }) => done))
+    t.strictSame(outcomes.map((outcome) => outcome.status === 'ok' && outcome.payload), tickets.map((_, at) => `${at}`))
+    return new Set(tickets.map(({ id }) => shardOf(id)))
+  }
+  t.strictSame([...await send(60)].sort(), ['00', '01'])
+
+  const keyed = (value: string): ReturnType<RemoteTier['submit']> => producer!.submit(job({ key: { scope: 'u', value, fingerprint: 'f' } }))
+  const keys = Array.from({ length: 20 }, (_, at) => ({ at, ticket: keyed(`k${at}`) }))
+  await Promise.all(keys.map(({ ticket }) => ticket.done))
+  const onTwo = keys.filter(({ ticket }) => shardOf(ticket.id) === '01')
+  t.ok(onTwo.length > 0 && onTwo.length < 20, `${onTwo.length} of 20 keys on the second shard`)
+
+  await two.kill()
+  await until('the breaker to open', () => !isUp(producer!))
+  t.strictSame([...await send(20)], ['00'])
+  await t.rejects(keyed(`k${onTwo[0]!.at}`).done, { code: 'FST_ERR_SPILLOVER_REMOTE_DOWN' })
+  t.match(await keyed(`k${keys.find(({ ticket }) => shardOf(ticket.id) === '00')!.at}`).done, { payload: '1' })
+
+  await two.start()
+  await until('both shards to be up', () => isUp(producer!) && isUp(worker!))
+  t.match(await keyed(`k${onTwo[0]!.at}`).done, { payload: '1' }, 'its result is still there')
+  t.strictSame([...await send(60)].sort(), ['00', '01'])
+})
+
+t.test('a Redis Cluster of 3 nodes, jobs on 3 hash tags:', { skip }, async (t) => {
+  const nodes = []
+  for (let node = 0; node < 3; node++) nodes.push(await startRedis(t, '--cluster-enabled', 'yes', '--cluster-node-timeout', '2000'))
+  execFileSync('redis-cli', ['--cluster', 'create', ...nodes.map(({ port }) => `127.0.0.1:${port}`), '--cluster-yes'], { stdio: 'pipe' })
+  const addresses = nodes.map(({ port }) => ({ host: '127.0.0.1', port }))
+  for (const { client } of nodes) await until('the cluster to agree', async () => /cluster_state:ok/.test(await client.cluster('INFO')))
+  let number = 0
+  remoteConformance({
+    test: (title, run) => t.test(title, run),
+    async make () {
+      const env = `e${number++}`
+      const tiers: RemoteTier[] = []
+      const another = (): RemoteTier => {
+        const tier = bullmqTier({
+          redis: { cluster: addresses },
+          env,
+          maxPayloadBytes: 4096,
+          maxInFlight: 8,
+          lockMs: 2000,
+          stalledMs: 1000,
+          sweepMs: 500
+        })
+        tiers.push(tier)
+        return tier
+      }
+      const close = async (): Promise<void> => { await Promise.all(tiers.map((tier) => tier.close())) }
+      return { producer: another(), worker: another(), another, close }
+    }
+  })
+})
