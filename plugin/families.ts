@@ -1,5 +1,6 @@
 // The metric families of all pools in one registry: read when they are asked for, nothing is kept for them.
 import { errors } from '../lib/index.js'
+import { remoteFamilies, remoteOf } from './remotefamilies.js'
 import type { Measures, PoolIdentity, Snapshot } from '../lib/index.js'
 
 /** What a registry is to us: prom-client's, or another's that is used in the same way. */
@@ -125,7 +126,11 @@ function makeFamilies (pools: ReadonlyMap<string, Measured>): Family[] {
     counter('restarts', 'actor_restarts_total', 'Actors that died and were, or are to be, replaced.'),
     counter('kills', 'actor_kills_total', 'Actors killed because a cancelled job did not end.'),
     counter('outOfMemory', 'actor_out_of_memory_total', 'Actors that died because they ran out of memory.'),
-    counter('strays', 'stray_errors_total', 'Errors that jobs threw after they had ended.')
+    counter('strays', 'stray_errors_total', 'Errors that jobs threw after they had ended.'),
+    ...remoteFamilies.map(([kind, name, help, labels, samples]) => family(kind, name, help, labels, ({ snapshot }) => {
+      const remote = remoteOf(snapshot.remote)
+      return remote === undefined ? [] : samples(remote)
+    }))
   ]
 }
 

@@ -29,7 +29,7 @@ Options:
   --env NAME        deployment, as in the servers' option (default: default)
   --queues LIST     what to serve, as in resize@2,pdf@1 (default: every job)
   --drain MS        time for jobs that run at SIGTERM (default: 25000)
-  --lock MS         its jobs run again so long after a worker died (default: 15000)
+  --lock MS         run a dead worker's jobs again after this (default: 15000)
   --health PORT     /health/live, /health/ready and /health/tiers on 127.0.0.1
   --trace FILE      record from the start, at most 200,000 jobs; at the end write a
                     trace that Chrome and Perfetto open

@@ -13,6 +13,7 @@ export function showFigures (root, snapshot, rates, loop) {
     ['Pending jobs', count(snapshot.pending), ''],
     ['Jobs a second', rates.settled < 10 ? rates.settled.toFixed(1) : count(rates.settled), ''],
     ['Refused', count(snapshot.counters.refused), '', rates.refused > 0],
+    ...elsewhere(snapshot.remote),
     ['Server\'s event loop', Math.round(loop * 100), '% busy', loop > 0.9]
   ]
   keep(root, figures,
@@ -23,6 +24,18 @@ export function showFigures (root, snapshot, rates, loop) {
       setText(node.lastChild.firstChild, value)
       setText(node.lastChild.lastChild, unit)
     })
+}
+
+/** The remote tier, where there is one: jobs away, living workers, and engines that are. */
+function elsewhere (remote) {
+  if (!Array.isArray(remote?.shards)) return []
+  const queues = remote.shards.flatMap((shard) => Object.values(shard.queues))
+  const workers = Math.max(0, ...queues.map((queue) => queue.workers))
+  const away = remote.shards.filter((shard) => shard.breaker !== 'closed').length
+  return [
+    ['On other machines', count(remote.inFlight), `of ${workers} ${workers === 1 ? 'worker' : 'workers'}`],
+    ['Engines reached', remote.shards.length - away, `of ${remote.shards.length}`, away > 0]
+  ]
 }
 
 export function showTiers (root, news, snapshot, before) {

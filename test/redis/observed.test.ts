@@ -1,0 +1,75 @@
+// The remote tier as metrics, health, the dashboard's events and traces see it, with a server and a worker.
+import { context, trace } from '@opentelemetry/api'
+import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
+import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base'
+import { join } from 'node:path'
+import Fastify from 'fastify'
+import t from 'tap'
+import { createScheduler } from '#lib/index'
+import { bullmqTier } from '#lib/remote/bullmq'
+import spillover from '#plugin/index'
+import { until } from '../fixtures/until'
+import { needsRedis, startRedis } from './server'
+import type { RemoteStats } from '#lib/index'
+
+const skip = needsRedis(t)
+const jobs = join(__dirname, '../fixtures/jobs.cjs')
+
+const exporter = new InMemorySpanExporter()
+context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable())
+trace.setGlobalTracerProvider(new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] }))
+
+t.test('a durable job shows in metrics and health, and its spans on the worker are in the trace of the request', { skip }, async (t) => {
+  const redis = await startRedis(t)
+  const worker = createScheduler({
+    jobs,
+    name: 'worker',
+    tiers: [{ actors: 1 }],
+    tracing: true,
+    remote: { tier: bullmqTier({ redis: redis.url }), serve: true, queues: ['echo@1'] }
+  })
+  t.teardown(() => worker.close())
+  await worker.ready()
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await app.register(spillover, {
+    jobs,
+    tiers: [{ actors: 1 }],
+    tracing: true,
+    metrics: '/metrics',
+    health: '/health/tiers',
+    remote: bullmqTier({ redis: redis.url }),
+    durable: { owner: false }
+  })
+  app.post('/offload', async (request) => request.offload('echo', request.body, { durable: true }))
+  app.post('/handler', app.durableHandler('echo'))
+  await app.ready()
+  const remote = (): RemoteStats => app.spillover.snapshot().remote as RemoteStats
+  await until('the worker to be known', () => remote().shards[0]!.queues['echo@1']!.workers === 1)
+
+  const span = trace.getTracer('test').startSpan('request')
+  const headers = { 'content-type': 'application/json' }
+  const body = '{"a":1}'
+  // an async function: inject starts only when it is awaited
+  const own = await context.with(trace.setSpan(context.active(), span), async () =>
+    await app.inject({ method: 'POST', url: '/offload', headers, body }))
+  t.same(own.json(), { a: 1 })
+  const traceId = '0af7651916cd43dd8448eb211c80319c'
+  const traceparent = `00-${traceId}-b7ad6b7169203331-01`
+  const handled = await app.inject({ method: 'POST', url: '/handler', headers: { ...headers, traceparent, prefer: 'wait=20' }, body })
+  t.same(handled.json(), { a: 1 })
+  const runs = (of: string): string[] => exporter.getFinishedSpans()
+    .filter((span) => span.spanContext().traceId === of && span.attributes['spillover.pool'] === 'worker').map(({ name }) => name)
+  await until('both runs', () => runs(traceId).includes('run echo') && runs(span.spanContext().traceId).includes('run echo'))
+  t.same(runs(span.spanContext().traceId).sort(), ['run echo', 'wait echo'])
+
+  const text = (await app.inject('/metrics')).body
+  const value = (line: string): number => Number(new RegExp(`^fastify_spillover_${line.replace(/[{}]/g, '\\$&')} (.+)$`, 'm').exec(text)?.[1] ?? NaN)
+  t.equal(value('remote_events_total{pool="default",event="submitted"}'), 2)
+  t.equal(value('remote_in_flight_jobs{pool="default"}'), 0)
+  t.equal(value('remote_breaker_open{pool="default",shard="0"}'), 0)
+  t.equal(value('remote_queue_workers{pool="default",shard="0",queue="echo@1"}'), 1)
+  t.ok(value('remote_roundtrip_seconds{pool="default",quantile="0.99"}') > 0)
+  t.ok(value('remote_engine_roundtrip_seconds{pool="default",shard="0"}') >= 0)
+  t.match((await app.inject('/health/tiers')).json().remote, { kind: 'bullmq', inFlight: 0, shards: [{ breaker: 'closed' }] })
+})
