@@ -424,12 +424,13 @@ export class Scheduler {
   }
 
   #rejectIfBroken (): void {
-    if (this.#state === 'closed' || !this.#isBroken()) return
-    for (const job of [...this.#placing.queue, ...this.#placing.keyed]) {
+    if (this.#state === 'closed') return
+    const left = this.#isBroken() ? [...this.#placing.queue, ...this.#placing.keyed] : []
+    for (const job of left) {
       this.#placing.remove(job)
       this.#settling.fail(job, 'exit', this.#unavailable(job))
     }
-    this.#placing.dispatch()
+    this.#placing.dispatch() // the keys of a failed actor have another home
   }
 
   /** A durable job always goes through the engine. */
@@ -469,11 +470,14 @@ export class Scheduler {
 
   /** Expected wait of a job that would be queued now, ms. */
   #waitMs (): number {
-    return this.#placing.backlog * this.#settling.meanMs / Math.max(1, this.#placing.openActors)
+    return this.#settling.estimate.waitMs(this.#placing.backlog, this.#placing.openActors)
   }
 
   #retryAfterS (): number {
-    return Math.max(1, Math.ceil(this.#waitMs() / 1000))
+    // without the caution: half of those who wait so long would come too late otherwise
+    const { backlog, openActors } = this.#placing
+    const waitMs = backlog * this.#settling.estimate.meanMs / Math.max(1, openActors)
+    return Math.max(1, Math.ceil(waitMs / 1000))
   }
 
   /** Empty a slot, and fill it again where the plan has another cpu for it. */

@@ -1,5 +1,6 @@
 // How a job ends: replies, timeouts, cancellation, kills and deaths; each job is settled once. lib/README.md.
 import { decodeError, describe, errors } from './errors.js'
+import { Estimate } from './estimate.js'
 import { writeLog } from './log.js'
 import { ERROR, OK, UNREADABLE } from './mailbox.js'
 import { HINT_RUNS } from './pending.js'
@@ -57,8 +58,8 @@ export class Settling {
   readonly #onEmpty: (() => void)[] = []
   /** mailboxes that take no more until the job of this id has ended */
   readonly #halted = new Map<Mailbox<Job>, number>()
-  /** moving mean over all jobs, ms */
-  meanMs = 1
+  /** over all jobs */
+  readonly estimate = new Estimate()
   /** jobs accepted and not yet settled */
   pending = 0
   /** accepting again what is left of a dead actor is over */
@@ -386,7 +387,7 @@ export class Settling {
     const waitMs = Math.max(0, startedAtMs - job.acceptedAtMs)
     const borderMs = Math.max(0, nowMs - startedAtMs - runMs)
     kind.meanMs = Number.isNaN(kind.meanMs) ? runMs : kind.meanMs + (runMs - kind.meanMs) / 8
-    this.meanMs += (runMs - this.meanMs) / 16
+    this.estimate.record(runMs)
     if (actor !== undefined) {
       kind.times[this.#tierIndex.get(actor.slot.tier)!]!.record(waitMs, runMs, borderMs)
       actor.workMs -= job.workMs

@@ -42,8 +42,8 @@ export class SimulatedThreads<T extends Held> implements Threads<T> {
         const lingers = isTold
         ended(reason)
         clock.host(exitMs(), () => {
-          told.exited()
           if (lingers) watch?.lingers(id, false)
+          told.exited()
         })
       })
     clock.host(bootMs(), () => {

@@ -1,9 +1,11 @@
 'use strict'
 // Broken copies of the rules: each must be found out by the simulation, so that it is known to be able to fail.
 const { SimulatedMailbox } = require('../../dist/lib/simulator/mailbox.js')
+const { IdleSet } = require('../../dist/lib/idle.js')
 const { KeyedJobs } = require('../../dist/lib/keys.js')
 const { Load } = require('../../dist/lib/load.js')
 const { Placing } = require('../../dist/lib/placing.js')
+const { Quarantine } = require('../../dist/lib/quarantine.js')
 const { Injector } = require('../../dist/lib/queue.js')
 const { Settling } = require('../../dist/lib/settling.js')
 const { runSeed } = require('./world.js')
@@ -57,9 +59,28 @@ const mutations = {
   'a cancelled job goes on': [/goes on after its cancellation/, method(Settling, 'abandon', (abandon) => function (job, outcome, error) {
     if (outcome !== 'cancelled') abandon.call(this, job, outcome, error)
   })],
-  'close() leaves jobs behind': [/has settled 0 times|ended|held/, method(Settling, 'abandon', (abandon) => function (job, outcome, error) {
+  'close() leaves jobs behind': [/has settled 0 times|ended|held|are left/, method(Settling, 'abandon', (abandon) => function (job, outcome, error) {
     if (outcome !== 'closed') abandon.call(this, job, outcome, error)
   })],
+  'a job is given to a closed tier': [/is given to tier/, method(IdleSet, 'first', (first) => function () {
+    return first.call(this, Infinity)
+  })],
+  'a tier closes without its delay': [/has to be with/, part({ options: { closeDelayMs: 0 } })],
+  'the wait is not bounded': [/waits too long/, part({ options: { maxQueueWaitMs: 0 } })],
+  'priorities do not age': [/whose turn it is/, part({ options: { ageMs: 1e9 } })],
+  'priorities do not count': [/whose turn it is/, part({ options: { ageMs: 0 } })],
+  'close() does not drain': [/is told of the close\(\)/, part({ options: { drainMs: 0 } })],
+  'close() drains for too long': [/are left/, part({ options: { drainMs: 1000 } })],
+  'the deadline of a waiting job is not applied': [/waits longer than/, method(Settling, 'expire', () => function () {})],
+  'a timeout is not applied': [/runs longer than|hang/, method(Settling, 'abandon', (abandon) => function (job, outcome, error) {
+    if (outcome !== 'timeout') abandon.call(this, job, outcome, error)
+  })],
+  'a cancelled job is killed without its grace': [/is killed/, part({ options: { graceMs: 0 } })],
+  'the restart budget is ignored': [/deaths, \d+ are allowed|too early/, part({ options: { maxRestarts: 1e6 } })],
+  'there is no pause before a restart': [/too early/, part({ options: { backoffMs: 0 } })],
+  'a slot opens beside its ending thread': [/opens beside/, part({ options: { terminateMs: 0 } })],
+  'the quarantine is not kept': [/in quarantine/, method(Quarantine, 'note', () => function () { return false })],
+  'actors are never retired': [/is not retired/, part({ options: { retireMs: 0 } })],
   'a deadline counts what has begun': [/began and is told/, method(Settling, 'expire', (expire) => function (job, ms) {
     expire.call(this, job, ms)
     this.abandon(job, 'expired', () => Object.assign(new Error(`${ms}`), { code: 'FST_ERR_SPILLOVER_QUEUE_TIMEOUT' }))

@@ -9,6 +9,7 @@ const { Scheduler } = require('../../dist/lib/scheduler.js')
 const { KeyedJobs } = require('../../dist/lib/keys.js')
 const { checkOptions } = require('../../dist/lib/options.js')
 const { channels } = require('../../dist/lib/trace.js')
+const { Oracle } = require('./oracle.js')
 
 /** What is offered, as the input of a job, and what became of it. */
 class Record {
@@ -23,6 +24,11 @@ class Record {
   hasTransfer = false
   isIdempotent = false
   timeoutMs = 0
+  queueTimeoutMs = 0
+  acceptedAtMs = 0
+  settledAtMs = Infinity
+  /** once it waited in the injector */
+  job = undefined
   isAccepted = false
   isRefused = false
   isCancelled = false
@@ -54,6 +60,7 @@ async function runSeed (seed, broken = {}) {
     if (error instanceof Violation) throw error
     throw new Violation(`seed ${seed}: threw ${error?.stack ?? error}`)
   } finally {
+    world.oracle?.end()
     current = undefined
   }
 }
@@ -83,6 +90,7 @@ class World {
       asyncPerActor: chance(0.8) ? 1 : 2,
       // with 0 the gate flaps by design
       closeDelayMs: 1 + upTo(6),
+      ageMs: chance(0.5) ? 20 : 1,
       maxQueued: chance(0.5) ? 100 : upTo(4),
       maxQueueWaitMs: chance(0.8) ? 0 : 5,
       timeoutMs: chance(0.6) ? 40 : 0,
@@ -103,6 +111,7 @@ class World {
     this.fatal = new Map([['one', { atMs: [], untilMs: 0 }], ['two', { atMs: [], untilMs: 0 }]])
     /** slots whose thread is told to have ended and goes on for a moment */
     this.lingering = new Map()
+    this.lingersSinceMs = new Map()
     this.openTier = 1
     this.records = []
     this.accepted = 0
@@ -114,6 +123,8 @@ class World {
     this.wasFull = false
     this.deaths = 0
     this.violation = undefined
+    this.closedAtMs = Infinity
+    this.opened = new WeakSet()
     const stepMs = chance(0.5) ? 0.002 : 0.3
     const bellMs = chance(0.1) ? 2 : 0.1
     const endMs = chance(0.2) ? 5 : 0.1
@@ -143,8 +154,15 @@ class World {
         const told = broken.events?.(events) ?? events
         this.crew = new Slots(plan, options, clock, load, {
           ...told,
+          changed: (actor) => {
+            if (actor.state === 'open') this.opened.add(actor.mailbox)
+            told.changed(actor)
+            this.oracle.changed(actor)
+          },
           gone: (actor, mailbox, reason) => {
             const name = this.suspect(mailbox, reason)
+            this.oracle.gone(actor, mailbox, reason)
+            this.oracle.died(actor, reason, !this.opened.has(mailbox))
             told.gone(actor, mailbox, reason)
             if (name !== undefined) this.blame(name)
           }
@@ -153,6 +171,7 @@ class World {
         return this.crew
       }
     })
+    this.oracle = new Oracle(this)
     const ready = scheduler.ready()
     while (this.crew.actors.some(({ state }) => state === 'opening')) clock.step()
     await ready
@@ -204,10 +223,12 @@ class World {
     record.timeoutMs = this.options.timeoutMs
     if (chance(0.15)) record.timeoutMs = options.timeoutMs = 1 + upTo(4)
     else if (record.ends === 'never' && record.timeoutMs === 0) record.timeoutMs = options.timeoutMs = 20
-    if (chance(0.15)) options.queueTimeoutMs = 1 + upTo(4)
+    if (chance(0.15)) record.queueTimeoutMs = options.queueTimeoutMs = 1 + upTo(4)
+    record.acceptedAtMs = clock.now()
     const controller = chance(0.15) ? new AbortController() : undefined
     if (controller !== undefined) options.signal = controller.signal
     const waitingBefore = this.waiting()
+    const isTooLong = this.oracle.isTooLong(waitingBefore)
     this.wasFull = false
     record.order = this.records.length
     this.records.push(record)
@@ -227,7 +248,7 @@ class World {
       if (isRefused) this.isQuarantined(record)
       else if (isBroken) {
         if (!this.isBroken()) this.fail(`job ${record.order} is told that no actor is left`)
-      } else if (waitingBefore < this.options.maxQueued && this.options.maxQueueWaitMs === 0) {
+      } else if (waitingBefore < this.options.maxQueued && !isTooLong) {
         this.fail(`job ${record.order} is refused with ${waitingBefore} of ${this.options.maxQueued} waiting`)
       }
       return this.look()
@@ -236,6 +257,7 @@ class World {
     if (record.settled === 0 && record.slot < 0 && waitingBefore >= this.options.maxQueued && !this.wasFull) {
       this.fail(`job ${record.order} waits although ${waitingBefore} of ${this.options.maxQueued} did`)
     }
+    if (record.settled === 0 && record.slot < 0 && isTooLong && !this.wasFull) this.fail(`job ${record.order} waits too long`)
     if (controller === undefined) return
     clock.host(random() * 4, () => {
       record.isCancelled = true
@@ -291,6 +313,7 @@ class World {
     const { order } = record
     const nowMs = this.clock.now()
     record.settled++
+    record.settledAtMs = nowMs
     this.settled++
     if (record.settled > 1) this.fail(`job ${order} settles twice`)
     if (this.hasClosed) this.fail(`job ${order} settles after close()`)
@@ -309,6 +332,12 @@ class World {
     }
     if (code === 'QUEUE_TIMEOUT' && record.isClaimed) this.fail(`job ${order} began and is told that it waited too long`)
     if (code === 'CANCELLED' && !record.isCancelled) this.fail(`job ${order} is cancelled by nobody`)
+    if (code === 'CLOSED' && nowMs < this.closedAtMs + this.options.drainMs - 1e-6) {
+      this.fail(`job ${order} is told of the close() ${nowMs - this.closedAtMs} ms after it`)
+    }
+    if (code === 'QUEUE_TIMEOUT' && nowMs < record.acceptedAtMs + record.queueTimeoutMs - 1) {
+      this.fail(`job ${order} waited ${nowMs - record.acceptedAtMs} ms and is told of ${record.queueTimeoutMs}`)
+    }
     if (code === 'CLOSED' && !this.isClosing) this.fail(`job ${order} is told of a close() that was not`)
     if (code === 'QUARANTINED') {
       if (outcome.started !== (record.claims > 0)) this.fail(`job ${order} is told wrongly whether it began`)
@@ -321,7 +350,8 @@ class World {
 
   // what the actors see
 
-  given ({ input: record }, slot, isGiven) {
+  given (job, slot, isGiven) {
+    const { input: record } = job
     if (!isGiven) {
       this.wasFull = true
       return
@@ -334,6 +364,7 @@ class World {
     if (record.settled > 0) this.fail(`job ${order} is settled and is given`)
     if (this.hasClosed) this.fail(`job ${order} is given after close()`)
     if (record.hasTransfer && record.slot !== -1) this.fail(`job ${order} has moved its buffers and is given again`)
+    this.oracle.given(job, actor)
     record.slot = slot
     record.isClaimed = false
   }
@@ -344,6 +375,7 @@ class World {
     if (record.slot !== slot) this.fail(`job ${order} was given to ${record.slot} and runs on ${slot}`)
     record.claims++
     record.isClaimed = true
+    record.startedAtMs = 0
     if (record.claims > (record.isIdempotent ? 2 : 1)) this.fail(`job ${order} starts ${record.claims} times`)
     if (key === undefined) return
     for (const other of this.records) {
@@ -359,6 +391,7 @@ class World {
 
   lingers (slot, isSo) {
     const count = (this.lingering.get(slot) ?? 0) + (isSo ? 1 : -1)
+    if (isSo) this.lingersSinceMs.set(slot, this.clock.now())
     if (count > 0) this.lingering.set(slot, count)
     else this.lingering.delete(slot)
   }
@@ -410,7 +443,9 @@ class World {
     // close() holds the process too, for the ends of its threads
     if (pending > 0 ? !clock.isHeld : clock.isHeld && !this.isClosing) this.fail(`the process is ${clock.isHeld ? '' : 'not '}held, with ${pending} pending`)
     // a turn of the event loop that is under way may still place a job
+    if (this.closedAtMs < Infinity) this.oracle.closing(clock.now(), pending)
     if (clock.soonCount > 0 || this.isClosing) return
+    this.oracle.look(clock.now())
     for (const { mailbox, slot } of crew.actors) {
       if (slot.tier <= this.openTier || mailbox === undefined || mailbox.depth === 0 || mailbox.hasEnded) continue
       for (const job of mailbox.jobs()) {
@@ -462,6 +497,7 @@ class World {
     this.isClosing = true
     const beganAtMs = clock.now()
     const close = { isDone: false }
+    this.closedAtMs = beganAtMs
     scheduler.close().then(() => { close.isDone = true }, (error) => { close.error = error })
     let isRefused = false
     try {
@@ -490,8 +526,13 @@ class World {
     if (!clock.isClosed || clock.isHeld) this.fail('the clock is left running')
     this.count(0, 0)
     if (this.load.active !== 0) this.fail(`active is ${this.load.active} in the end`)
-    while (clock.step());
+    for (let left = STEP_LIMIT; clock.step(); left--) if (left === 0) this.fail('the clock does not come to rest')
     if (this.violation !== undefined) throw this.violation
+  }
+
+  /** Broken, and told by the next look. */
+  note (text) {
+    this.violation ??= new Violation(`seed ${this.seed}, ${this.clock.now().toFixed(3)} ms: ${text}`)
   }
 
   fail (text) {
