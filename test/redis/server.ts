@@ -21,6 +21,9 @@ export function needsRedis (t: Test): false | string {
   return reason
 }
 
+/** A server ends with its test's process, also if that is killed (setpriv of util-linux; else only teardown). */
+const diesWithUs = spawnSync('setpriv', ['--pdeathsig', 'KILL', 'true']).status === 0 ? ['setpriv', '--pdeathsig', 'KILL'] : []
+
 export async function freePort (): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -49,7 +52,7 @@ Promise<RedisServer> {
   const args = given.filter((arg) => typeof arg === 'string')
   // in a network namespace of its own, which only this machine can reach
   const { namespace, host = '127.0.0.1' } = given.find((arg) => typeof arg === 'object') ?? {}
-  const [program, ...before] = namespace === undefined ? ['redis-server'] : ['ip', 'netns', 'exec', namespace, 'redis-server']
+  const [program, ...before] = [...diesWithUs, ...namespace === undefined ? [] : ['ip', 'netns', 'exec', namespace], 'redis-server']
   const folder = await mkdtemp(join(tmpdir(), 'spillover-redis-'))
   const port = await freePort()
   let child: ChildProcess | undefined
