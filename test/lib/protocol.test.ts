@@ -39,6 +39,8 @@ const shapes = {
     { ...sync3, closings: 2, isWhole: false },
   'move: 2 jobs, 2 actors, one take-back':
     { ...sync2, actors: 2, takeBacks: 1, isWhole: false },
+  'full: 3 jobs and a ring of 2 records, which cancels leave full of what was taken back':
+    { ...sync3, ring: 2, cancels: 2, isWhole: false },
   'stop: an actor with up to 2 jobs is told to stop':
     { ...sync2, stops: 1, waits: 'either', isWhole: false }
 } satisfies Record<string, Partial<Shape>>
@@ -66,6 +68,7 @@ const refutations: Record<Rule, readonly [shape: string, fault: RegExp]> = {
   lookAfterLoop: ['loop', asleep],
   claimBySwap: ['death', /^job \d is settled and runs$/],
   revokeBySwap: ['death', /^job \d is settled and runs$/],
+  passRevoked: ['full', asleep],
   bellAfterReply: ['wake', asleep],
   lookAfterGive: ['one', asleep],
   lookAfterArm: ['poll', asleep],
