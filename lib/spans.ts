@@ -147,8 +147,9 @@ function restoreContext (api: Api, carrier: Carrier): Context {
   return spanContext === undefined ? context : api.trace.setSpanContext(context, spanContext)
 }
 
-/** https://www.w3.org/TR/trace-context/ */
+/** https://www.w3.org/TR/trace-context/; nothing where there is no trace: without an SDK the ids are all zero. */
 function headersOf ({ traceId, spanId, traceFlags, traceState }: SpanContext): Carrier {
+  if (/^0*$/.test(traceId) || /^0*$/.test(spanId)) return {}
   const flags = (traceFlags & 255).toString(16).padStart(2, '0')
   const state = traceState?.serialize() ?? ''
   return { traceparent: `00-${traceId}-${spanId}-${flags}`, ...(state !== '' && { tracestate: state }) }

@@ -1,17 +1,18 @@
-'use strict'
 // The no-op job with each feature of docs/observability.md off and on, in turns: node test/benchmark/features.js
 
-const { trace } = require('@opentelemetry/api')
-const { BasicTracerProvider } = require('@opentelemetry/sdk-trace-base')
-const { join } = require('node:path')
-const { Registry } = require('prom-client')
-const { channels, createScheduler } = require('../../dist/lib/index.js')
-const { addPool } = require('../../dist/plugin/families.js')
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { trace } from '@opentelemetry/api'
+import { BasicTracerProvider } from '@opentelemetry/sdk-trace-base'
+import { Registry } from 'prom-client'
+import lib from '../../dist/lib/index.js'
+import { addPool } from '../../dist/plugin/families.js'
 
-const fixture = (name) => join(__dirname, '..', 'fixtures', name)
+const { channels, createScheduler } = lib
+const fixture = (name) => join(fileURLToPath(import.meta.url), '../../fixtures', name)
 const jobs = fixture('jobs.cjs')
 const base = { jobs, tiers: [{ actors: 1 }], execArgv: [] }
-const ROUNDS = 5
+const ROUNDS = Number(process.env.ROUNDS ?? 5)
 
 /** Each makes a pool as it is used with the feature, and says what ends it. */
 const kinds = {
@@ -27,11 +28,23 @@ const kinds = {
     const recording = pool.record({ seconds: 1.4 })
     return { end: () => recording }
   },
+  'health, read each second': (pool) => every(1000, () => JSON.stringify(pool.snapshot())),
+  'broadcast, each second': (pool) => every(1000, () => pool.broadcast('setSetting', 'value')),
+  'channels, one subscriber': () => {
+    const subscriber = () => {}
+    channels.settled.subscribe(subscriber)
+    return { end: () => channels.settled.unsubscribe(subscriber) }
+  },
+  'a logger, nothing logged': () => ({}),
+  'warm-up, 1000 calls': () => ({}),
   context: () => ({}),
   'tracing, no SDK': () => ({}),
   'tracing, SDK': () => ({})
 }
+const silent = Object.fromEntries(['trace', 'debug', 'info', 'warn', 'error', 'fatal'].map((level) => [level, () => {}]))
 const options = {
+  'a logger, nothing logged': { log: { ...silent, levelVal: 30 } },
+  'warm-up, 1000 calls': { warmup: { echo: 1 }, warmupCalls: 1000 },
   context: { context: { capture: () => 'tenant', restore: fixture('tenant.cjs') } },
   'tracing, no SDK': { tracing: true },
   'tracing, SDK': { tracing: true }

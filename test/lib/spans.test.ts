@@ -6,6 +6,7 @@ import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-ho
 import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base'
 import t from 'tap'
 import { createScheduler } from '#lib/index'
+import { Spans } from '#lib/spans'
 import { until } from '../fixtures/until'
 import type { Test } from 'tap'
 import type { Options, Scheduler } from '#lib/index'
@@ -138,4 +139,15 @@ t.test('a recording: 3 jobs are 3 slices of 2 lanes, with tier 2 open, counters,
   t.ok(file.traceEvents.some(({ name, args }: any) => name === 'active' && args.actors >= 1))
   t.equal(file.otherData.eventsLeftOut, 0)
   await t.rejects(scheduler.record({ seconds: 0 }), /option seconds: expected a number above 0/)
+})
+
+t.test('without an SDK no traceparent of zeros travels; a trace that comes from outside does', async (t) => {
+  const provider = trace.getTracerProvider()
+  trace.disable()
+  t.teardown(() => trace.setGlobalTracerProvider(provider))
+  const spans = new Spans('default', 0)
+  t.same(spans.accepted('job', 0).given(0, 1, 0), {})
+  t.equal(spans.traceparent(), undefined)
+  const traceparent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`
+  t.same(spans.accepted('job', 0, traceparent).given(0, 1, 0), { traceparent })
 })
