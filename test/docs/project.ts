@@ -20,6 +20,10 @@ const given: Readonly<Record<string, string>> = {
 
 /** Jobs for documents that show none. */
 const defaultJobs = ['hash', 'thumbnail', 'report', 'setPrices', 'price']
+
+/** The module of jobs that a document shows, with those that it speaks of and does not show. */
+const withDefaults = (code: string): string => code + defaultJobs
+  .filter((name) => !new RegExp(`export (?:async )?(?:function|const) ${name}\\b`).test(code))
   .map((name) => `export function ${name} (input) { return input ?? null }\n`).join('')
 
 /**
@@ -29,7 +33,7 @@ const defaultJobs = ['hash', 'thumbnail', 'report', 'setPrices', 'price']
 export function writeProject (root: string, packageRoot: string, blocks: readonly Block[],
   checks: Readonly<Record<string, string>>): Entry[] {
   const entries: Entry[] = []
-  const files = new Map([['jobs.js', defaultJobs], ['package.json', '{ "type": "module" }']])
+  const files = new Map([['jobs.js', ''], ['package.json', '{ "type": "module" }']])
   const folders = new Map<string, string>()
   mkdirSync(path.join(root, 'node_modules'), { recursive: true })
   symlinkSync(packageRoot, path.join(root, 'node_modules', 'fastify-spillover'), 'junction')
@@ -39,7 +43,7 @@ export function writeProject (root: string, packageRoot: string, blocks: readonl
     const folder = path.join(root, `section-${folders.size}`)
     folders.set(heading, folder)
     for (const { file, code } of own) if (file !== undefined) files.set(file, code)
-    for (const [file, code] of files) write(path.join(folder, file), code)
+    for (const [file, code] of files) write(path.join(folder, file), file === 'jobs.js' ? withDefaults(code) : code)
     for (const [index, block] of own.entries()) {
       if (block.compiledOnly !== undefined) continue
       const isServer = isApp(block.code)
