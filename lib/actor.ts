@@ -24,6 +24,10 @@ const TURN_MS = 5
 /** Pause between two readings of the heap; chosen. */
 const HEAP_EVERY_MS = 1000
 
+/** As they are before any job runs: one that replaces the globals breaks itself and not the actor. */
+const { setImmediate } = globalThis
+const getActiveResources = process.getActiveResourcesInfo.bind(process)
+
 /** Whose code runs: carried by timers and promises, so that a late error finds its job. 20 ns a job. */
 const owner = new AsyncLocalStorage<Context | undefined>()
 
@@ -79,6 +83,7 @@ class Actor {
   readonly #jobs: readonly JobFunction[]
   readonly #load: Load
   readonly #finish: () => void
+  readonly #endThread: typeof process.exit
   readonly #carry: Carry | undefined
   /** what to add to this thread's clock to have the host's */
   readonly #clockMs: number
@@ -114,11 +119,22 @@ class Actor {
     process.on('uncaughtException', (error) => this.#late(error))
     process.on('unhandledRejection', (error) => this.#late(error))
     const { exit } = process
+    this.#endThread = exit.bind(process)
     process.exit = (code) => this.#exit(code, exit)
   }
 
-  /** The state machine: take and run until there is nothing to take, then wait in the way that fits. */
+  /** Looks for jobs. What throws here was broken by a job before: the thread ends, and what it has not begun moves. */
   pump (): void {
+    try {
+      this.#pump()
+    } catch (error) {
+      this.#end.send({ type: 'stray', job: null, error: encodeError(error) })
+      this.#endThread(1)
+    }
+  }
+
+  /** The state machine: take and run until there is nothing to take, then wait in the way that fits. */
+  #pump (): void {
     this.#isScheduled = false
     if (this.#isDone) return
     const end = this.#end
@@ -273,7 +289,7 @@ class Actor {
     if (telling > 0) return false
     if (process.stdout.writableLength > 0 || process.stderr.writableLength > 0) return false
     if (this.#boot.blockWhenIdle !== 'auto') return this.#boot.blockWhenIdle
-    return process.getActiveResourcesInfo().length <= this.#baseline
+    return getActiveResources().length <= this.#baseline
   }
 
   #schedule (): void {

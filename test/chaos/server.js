@@ -113,8 +113,8 @@ async function main () {
         const isQuiet = tiers.every(({ tier, actors }) => actors.every(({ state }) =>
           tier === 1 ? state === 'open' : state === 'closed' || state === 'vacant'))
         const sockets = await new Promise((resolve) => app.server.getConnections((_error, count) => resolve(count)))
-        // a slot that is closed may be about to open again
-        const isWaiting = process.getActiveResourcesInfo().includes('Timeout')
+        // a slot that is closed may be about to open again, a thread's port may be about to close
+        const isWaiting = process.getActiveResourcesInfo().some((type) => type === 'Timeout' || type === 'MessagePort')
         if (isQuiet && !isWaiting && ledger.open === 0 && sockets === 0) break
         await sleep(100)
       }
