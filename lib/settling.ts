@@ -6,6 +6,7 @@ import { ERROR, OK, UNREADABLE } from './mailbox.js'
 import { HINT_RUNS } from './pending.js'
 import { Quarantine } from './quarantine.js'
 import { channels } from './trace.js'
+import { Watchdog } from './watchdog.js'
 import type { Clock, Timer } from './clock.js'
 import type { WireError } from './errors.js'
 import type { FromActor, JobLog } from './jobs.js'
@@ -58,6 +59,7 @@ export class Settling {
   readonly #onEmpty: (() => void)[] = []
   /** mailboxes that take no more until the job of this id has ended */
   readonly #halted = new Map<Mailbox<Job>, number>()
+  readonly #watchdog: Watchdog
   /** over all jobs */
   readonly estimate = new Estimate()
   /** jobs accepted and not yet settled */
@@ -84,6 +86,7 @@ export class Settling {
     this.#recycler = recycler
     this.#kindOf = kindOf
     this.quarantine = new Quarantine(options)
+    this.#watchdog = new Watchdog(clock, crew, (mailbox) => this.#halted.has(mailbox))
     for (const { slot } of crew.actors) {
       if (!this.#tierIndex.has(slot.tier)) this.#tierIndex.set(slot.tier, this.#tierIndex.size)
     }
@@ -96,6 +99,7 @@ export class Settling {
 
   /** A job is in an actor's mailbox: start its run clock, and look for its reply. */
   given (job: Job, actor: Actor<Job>, nowMs: number, wasIdle: boolean): void {
+    this.#watchdog.arm()
     if (job.timeoutMs > 0 && nowMs + job.timeoutMs < this.#sweepAtMs) this.#sweepAt(nowMs + job.timeoutMs, nowMs)
     const pollMs = wasIdle && actor.mailbox!.isWaking ? WAKE_POLL_MS : POLL_MS
     // the reply of a job that runs longer is not near
@@ -290,6 +294,7 @@ export class Settling {
 
   close (): void {
     this.#sweepTimer?.cancel()
+    this.#watchdog.close()
   }
 
   /** Run a job of a dead actor elsewhere where that is right, or reject it. */

@@ -32,7 +32,7 @@ const floors = [
   ['actor', 'supervisor', 'simulator/mailbox', 'broadcasts'],
   ['pending', 'simulator/threads', 'inline/mailbox'],
   ['inline'],
-  ['keys', 'calls', 'recycler'],
+  ['keys', 'calls', 'recycler', 'watchdog'],
   ['placing'],
   ['settling', 'snapshot'],
   ['scheduler'],

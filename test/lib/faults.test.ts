@@ -192,6 +192,16 @@ for (const [job, message] of Object.entries({
   })
 }
 
+for (const what of ['timer', 'microtask']) {
+  t.test(`an endless loop that a job leaves behind in a ${what}: its thread is replaced, 3 jobs that wait there run`, async (t) => {
+    const pool = await start(t)
+    t.equal(await pool.offload('leave', what), 'ended')
+    await new Promise((resolve) => setTimeout(resolve, 10)) // so that it has begun
+    t.strictSame(await Promise.all([1, 2, 3].map((n) => pool.offload('good', n, { timeoutMs: 0 }))), [2, 3, 4])
+    t.match(pool.snapshot().tiers[0]!.actors[0]!, { restarts: 1, reason: /event loop is blocked/ })
+  })
+}
+
 for (const job of ['loop', 'microtasks', 'wait', 'regexp', 'native', 'never']) {
   t.test(`${job}: stopped by its timeout, those behind it run`, async (t) => {
     const pool = await start(t)
