@@ -20,6 +20,7 @@ const borderRows = [
   ['payloads', 'bytes-64k', 'jobsPerSecond', 'jobs/s, 64 KB buffer copied'],
   ['payloads', 'bytes-64k-moved', 'jobsPerSecond', 'jobs/s, 64 KB buffer transferred'],
   ['payloads', 'bytes-1m', 'jobsPerSecond', 'jobs/s, 1 MB buffer copied'],
+  ['payloads', 'bytes-1m-moved', 'jobsPerSecond', 'jobs/s, 1 MB buffer transferred'],
   ['idle', 'eight', 'percent', 'idle CPU, 8 threads, % of a core']
 ]
 const borderColumns = ['spillover', 'piscina', 'piscina-64', 'tinypool', 'workerpool', 'poolifier', 'knitting']

@@ -39,7 +39,7 @@ const mutations = {
   'a job that was taken back runs': [/is settled as|runs on|starts 2 times/, method(SimulatedMailbox, 'swap', (swap) => function (entry, from, to) {
     return swap.call(this, entry, from, to) || to === TAKEN
   })],
-  'a job that runs is taken back': [/starts \d times|is settled as|began|had replied|held/, method(SimulatedMailbox, 'swap', (swap) => function (entry, from, to) {
+  'a job that runs is taken back': [/active is|starts \d times|is settled as|began|had replied|held/, method(SimulatedMailbox, 'swap', (swap) => function (entry, from, to) {
     return swap.call(this, entry, from, to) || (to === REVOKED && !entry.isDone)
   })],
   'the bound of the queue is not looked at': [/waits although/, part({ options: { maxQueued: 1e6 } })],
