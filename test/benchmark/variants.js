@@ -15,6 +15,7 @@ export const variants = {
   'spillover-depth1': {
     adapter: 'spillover', label: 'fastify-spillover, depth 1', options: { callOptions: { transfer: [] } }
   },
+  'spillover-nice': { adapter: 'spillover', label: 'fastify-spillover, nice: 19', options: { nice: 19 } },
   'spillover-limited': {
     adapter: 'spillover',
     label: 'fastify-spillover, resourceLimits',

@@ -1,6 +1,7 @@
 // A server on 2 CPUs whose work route is saturated: what the other routes feel, and how much work is done.
 const runtimes = {
   spillover: { runtime: 'spillover' },
+  'spillover-nice': { runtime: 'spillover', options: { nice: 19 } },
   piscina: { runtime: 'piscina' },
   'piscina-2-nice': { runtime: 'piscina', options: { maxThreads: 2, niceIncrement: 10 } },
   inline: { runtime: 'inline' }
@@ -17,7 +18,7 @@ export function cases ({ isQuick, stepsPerUs }) {
     ...{ measure: 'http', connections: 64, lightPerSecond: 250, timeoutMs: 60_000 },
     ...{ warmMs: isQuick ? 500 : 1000, measureMs: isQuick ? 1500 : 4000 },
     lengths: [{ name: 'heavy', steps: Math.round(heavyMs * 1000 * stepsPerUs) }],
-    variants: Object.keys(runtimes).filter((one) => !isQuick || one === 'spillover' || one === 'piscina'),
+    variants: Object.keys(runtimes).filter((one) => !isQuick || (one !== 'inline' && one !== 'piscina-2-nice')),
     byVariant: runtimes
   }]
 }
