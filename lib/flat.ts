@@ -5,11 +5,11 @@ import type { Shape } from './shapes.js'
 
 /** Words of the longest value; chosen: a quarter of a ring. */
 const MAX_WORDS = 8192
-/** Most nodes, objects and depth of a value; above that structured clone is no slower (measured). */
+/** Most nodes, objects and depth of a value; chosen: larger ones are for structured clone. */
 const MAX_NODES = 256
 const MAX_OBJECTS = 64
 const MAX_DEPTH = 6
-/** Longest text that is copied unit by unit: above it a call into Node costs less (measured). */
+/** Longest text that is copied unit by unit; chosen: 11 units so take 20 ns, a call into Node 60. */
 const SHORT = 32
 
 /** What a word says in its low four bits; the others are a number that goes with it. */

@@ -1,21 +1,7 @@
 import t from 'tap'
 import { simulate } from '#lib/index'
-import type { Plan } from '#lib/index'
+import { planOf } from '../fixtures/virtual'
 
-const planOf = (...tiers: [size: number, threshold: number][]): Plan => {
-  let id = 0
-  return {
-    strategy: 'explicit',
-    tiers: tiers.map(([size, threshold], at) => {
-      const tier = (at + 1) as 1 | 2 | 3
-      return { tier, cpus: [], threshold, slots: Array.from({ length: size }, () => ({ id: id++, cpu: null, tier })) }
-    }),
-    reserved: [],
-    quotaCpus: null,
-    maxActors: id,
-    notes: []
-  }
-}
 const cheap = { hostUs: 0.001, actorUs: 0.001, wakeUs: 0.001 }
 
 t.test('one actor, jobs of 10 ms at 0 and 5 ms: the second waits 5 ms', async (t) => {

@@ -8,9 +8,10 @@ import { bullmqTier } from '#lib/remote/bullmq'
 import { remoteConformance } from '#lib/remote/conformance'
 import { until } from '../fixtures/until'
 import { makeCertificates } from './certificates'
+import { deploy, echo, job, served } from './deployment'
 import { freePort, needsRedis, startRedis } from './server'
 import type { BullmqOptions } from '#lib/remote/bullmq'
-import type { RemoteJob, RemoteStats, RemoteTier, RunResult } from '#lib/index'
+import type { RemoteStats, RemoteTier } from '#lib/index'
 import type { Test } from 'tap'
 
 const skip = needsRedis(t)
@@ -18,23 +19,7 @@ const skip = needsRedis(t)
 /** The rule as it is documented. */
 const rule = /ACL SETUSER spillover on >PASSWORD (.+)/.exec(readFileSync(join(__dirname, '../../docs/remote.md'), 'utf8'))![1]!
 
-const job = (more: Partial<RemoteJob> = {}): RemoteJob => ({
-  job: 'work',
-  version: '1',
-  payload: '1',
-  codec: 'json',
-  durable: true,
-  reply: 'committed',
-  deadlineMs: 60_000,
-  timeoutMs: 0,
-  attempts: 1,
-  priority: 'normal',
-  resultTtlMs: 60_000,
-  ...more
-})
 const query = { job: 'work', version: '1', payloadBytes: 1, durable: true, deadlineMs: 20_000, meanMs: NaN }
-const served = [{ job: 'work', version: '1' }]
-const echo = async ({ payload }: { payload: string }): Promise<RunResult> => ({ status: 'ok', codec: 'json', payload })
 const slots = { size: 1, free: () => 1 }
 
 async function start (t: Test, options: BullmqOptions): Promise<RemoteTier> {
@@ -58,16 +43,7 @@ t.test('over TLS, as a user with the documented rule:', { skip }, async (t) => {
       test: (title, run) => t.test(title, run),
       async make () {
         await redis.client.flushall()
-        const tiers: RemoteTier[] = []
-        const another = (): RemoteTier => {
-          const tier = bullmqTier({
-            redis: address, env, maxPayloadBytes: 4096, maxInFlight: 8, lockMs: 2000, stalledMs: 1000, sweepMs: 500
-          })
-          tiers.push(tier)
-          return tier
-        }
-        const close = async (): Promise<void> => { await Promise.all(tiers.map((tier) => tier.close())) }
-        return { producer: another(), worker: another(), another, close }
+        return deploy(address, env)
       }
     })
   })

@@ -4,27 +4,12 @@ import t from 'tap'
 import { bullmqTier } from '#lib/remote/bullmq'
 import { remoteConformance } from '#lib/remote/conformance'
 import { until } from '../fixtures/until'
+import { deploy, echo, job, served } from './deployment'
 import { needsRedis, startRedis } from './server'
-import type { RemoteJob, RemoteTier, RunResult } from '#lib/index'
+import type { RemoteTier } from '#lib/index'
 
 const skip = needsRedis(t)
 const log = { info () {}, warn () {}, error () {} }
-const served = [{ job: 'work', version: '1' }]
-const echo = async ({ payload }: { payload: string }): Promise<RunResult> => ({ status: 'ok', codec: 'json', payload })
-const job = (more: Partial<RemoteJob> = {}): RemoteJob => ({
-  job: 'work',
-  version: '1',
-  payload: '1',
-  codec: 'json',
-  durable: true,
-  reply: 'committed',
-  deadlineMs: 60_000,
-  timeoutMs: 0,
-  attempts: 1,
-  priority: 'normal',
-  resultTtlMs: 60_000,
-  ...more
-})
 const isUp = (tier: RemoteTier): boolean => tier.stats().shards.every(({ breaker }) => breaker === 'closed')
 const shardOf = (id: string): string => id.split('.')[1]!
 
@@ -72,24 +57,6 @@ t.test('a Redis Cluster of 3 nodes, jobs on 3 hash tags:', { skip }, async (t) =
   let number = 0
   remoteConformance({
     test: (title, run) => t.test(title, run),
-    async make () {
-      const env = `e${number++}`
-      const tiers: RemoteTier[] = []
-      const another = (): RemoteTier => {
-        const tier = bullmqTier({
-          redis: { cluster: addresses },
-          env,
-          maxPayloadBytes: 4096,
-          maxInFlight: 8,
-          lockMs: 2000,
-          stalledMs: 1000,
-          sweepMs: 500
-        })
-        tiers.push(tier)
-        return tier
-      }
-      const close = async (): Promise<void> => { await Promise.all(tiers.map((tier) => tier.close())) }
-      return { producer: another(), worker: another(), another, close }
-    }
+    make: async () => deploy({ cluster: addresses }, `e${number++}`)
   })
 })

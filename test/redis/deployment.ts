@@ -1,0 +1,42 @@
+// What the tests of one tier share: a job, who serves it, and deployments of their own for the conformance suite.
+import { bullmqTier } from '#lib/remote/bullmq'
+import type { BullmqOptions } from '#lib/remote/bullmq'
+import type { RemoteJob, RemoteTier, RunResult } from '#lib/index'
+
+export const served = [{ job: 'work', version: '1' }]
+export const echo = async ({ payload }: { payload: string }): Promise<RunResult> => ({ status: 'ok', codec: 'json', payload })
+
+export const job = (more: Partial<RemoteJob> = {}): RemoteJob => ({
+  job: 'work',
+  version: '1',
+  payload: '1',
+  codec: 'json',
+  durable: true,
+  reply: 'committed',
+  deadlineMs: 60_000,
+  timeoutMs: 0,
+  attempts: 1,
+  priority: 'normal',
+  resultTtlMs: 60_000,
+  ...more
+})
+
+/** A producer, a worker, and more tiers of one environment, with the limits that the conformance suite expects. */
+export function deploy (redis: BullmqOptions['redis'], env: string) {
+  const tiers: RemoteTier[] = []
+  const another = (): RemoteTier => {
+    const tier = bullmqTier({
+      redis,
+      env,
+      maxPayloadBytes: 4096,
+      maxInFlight: 8,
+      lockMs: 2000,
+      stalledMs: 1000,
+      sweepMs: 500
+    })
+    tiers.push(tier)
+    return tier
+  }
+  const close = async (): Promise<void> => { await Promise.all(tiers.map((tier) => tier.close())) }
+  return { producer: another(), worker: another(), another, close }
+}
