@@ -96,5 +96,6 @@ export type { CpuLoad } from './cpuload.js'
 export type { RecordOptions } from './recorder.js'
 export type { Trace, TraceEvent } from './recording.js'
 export type {
-  AcceptedMessage, ActorMessage, FailedMessage, GateMessage, HintMessage, PoolIdentity, SettledMessage, StrayMessage
+  AcceptedMessage, ActorMessage, FailedMessage, GateMessage, HintMessage, PlanMessage, PoolIdentity, SettledMessage,
+  StrayMessage
 } from './trace.js'

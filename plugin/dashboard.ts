@@ -8,7 +8,7 @@ import { drawMachine } from './machine.js'
 import { readRoute, routeOpts as more } from './options.js'
 import { EventStream } from './stream.js'
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteShorthandOptions } from 'fastify'
-import type { FailedMessage, Topology } from '../lib/index.js'
+import type { FailedMessage, PlanMessage, Topology } from '../lib/index.js'
 import type { Pool } from './index.js'
 
 /** Options of the dashboard. */
@@ -46,7 +46,7 @@ const { version } = require('../../package.json') as { version: string }
 
 /** Add the routes, in a child so that they are the plugin's own. */
 export async function registerDashboard (fastify: FastifyInstance, pool: Pick<Pool, 'identity' | 'plan' | 'snapshot'>,
-  given: string | DashboardOptions, topology: Topology = readTopology()): Promise<void> {
+  given: string | DashboardOptions, read: () => Topology = readTopology): Promise<void> {
   const { url, onRequest, routeOpts, intervalMs } = check(given)
   const base = url.replace(/\/$/, '')
   const failures: FailedMessage[] = []
@@ -56,8 +56,10 @@ export async function registerDashboard (fastify: FastifyInstance, pool: Pick<Po
     failures.length = Math.min(failures.length, MAX_FAILURES)
   }
   channels.failed.subscribe(onFailed)
-  const hello = {
-    instance: randomUUID(),
+  let topology = read()
+  const instance = randomUUID()
+  const hello = (): object => ({
+    instance,
     version,
     pool: pool.identity.name,
     pid: process.pid,
@@ -67,7 +69,7 @@ export async function registerDashboard (fastify: FastifyInstance, pool: Pick<Po
     notes: pool.plan.notes,
     tiers: pool.plan.tiers.map(({ tier, threshold, slots }) => ({ tier, threshold, actors: slots.length })),
     ...drawMachine(topology, pool.plan)
-  }
+  })
   let loop = performance.eventLoopUtilization()
   const stream = new EventStream(async () => {
     const cpuLoad = await readCpuLoad(topology.online)
@@ -81,8 +83,17 @@ export async function registerDashboard (fastify: FastifyInstance, pool: Pick<Po
       errors: failures.map(({ pool, error, ...failure }) => ({ ...failure, ...textOf(error) }))
     }
   }, intervalMs)
+  const onPlan = (message: unknown): void => {
+    if ((message as PlanMessage).pool !== pool.identity) return
+    topology = read()
+    stream.send('machine', hello())
+  }
+  channels.plan.subscribe(onPlan)
   fastify.addHook('preClose', async () => { stream.close() })
-  fastify.addHook('onClose', async () => { channels.failed.unsubscribe(onFailed) })
+  fastify.addHook('onClose', async () => {
+    channels.failed.unsubscribe(onFailed)
+    channels.plan.unsubscribe(onPlan)
+  })
 
   await fastify.register(async (child) => {
     const options: RouteShorthandOptions = {
@@ -117,7 +128,7 @@ export async function registerDashboard (fastify: FastifyInstance, pool: Pick<Po
         'content-type': 'text/event-stream; charset=utf-8',
         'x-accel-buffering': 'no'
       })
-      stream.add(reply.raw, hello)
+      stream.add(reply.raw, hello())
     })
   })
 }

@@ -35,6 +35,12 @@ export class EventStream {
     this.#tick()
   }
 
+  /** Send one event now, to all who listen. */
+  send (name: string, data: object): void {
+    const event = eventOf(name, data)
+    for (const response of this.#listeners) if (!response.writableEnded) response.write(event)
+  }
+
   /** End every connection. */
   close (): void {
     for (const response of this.#listeners) response.end()

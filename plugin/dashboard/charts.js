@@ -1,10 +1,13 @@
 // Two lines of time, drawn by uPlot: load against the thresholds of the tiers, and jobs a second.
+import { count, time } from './element.js'
 
 /** Points kept: five minutes at two a second. */
 const POINTS = 600
 /** Shown from the start, in seconds, so that the axis does not shrink while there are few points. */
 const LEAST_SECONDS = 60
 const HEIGHT = 190
+/** Steps of an axis that counts. */
+const WHOLE = [0, 1, 2, 3, 4, 5].flatMap((power) => [1, 2, 5].map((step) => step * 10 ** power))
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim()
 
@@ -35,36 +38,41 @@ export function makeCharts () {
     setTiers (tiers) {
       thresholds = tiers
     },
+    /** What follows is not joined to what was: nothing is known of the time between. */
+    gap (seconds) {
+      add(load, [seconds, null, null])
+      add(rate, [seconds, null, null])
+    },
     clear () {
       for (const list of [...load, ...rate]) list.length = 0
     },
+    /** `rates` is null at the first state, which has nothing to compare with. */
     add (seconds, snapshot, rates) {
-      const rows = [
-        [load, [seconds, snapshot.active, snapshot.backlog]],
-        [rate, [seconds, rates.settled, rates.refused]]
-      ]
-      for (const [lists, values] of rows) {
-        for (const [index, value] of values.entries()) {
-          lists[index].push(value)
-          if (lists[index].length > POINTS) lists[index].shift()
-        }
-      }
+      add(load, [seconds, snapshot.active, snapshot.backlog])
+      add(rate, [seconds, rates?.settled ?? null, rates?.refused ?? null])
       charts[0].setData(load)
       charts[1].setData(rate)
     }
   }
 }
 
+function add (lists, values) {
+  for (const [index, value] of values.entries()) {
+    lists[index].push(value)
+    if (lists[index].length > POINTS) lists[index].shift()
+  }
+}
+
 function makeChart (id, data, lines, { least, hooks = {} }) {
   const root = document.getElementById(id)
-  const clock = (_, seconds) => seconds.map((second) => new Date(second * 1000).toLocaleTimeString('en-GB'))
+  const clock = (_, seconds) => seconds.map((second) => time(second * 1000))
   const axis = {
     stroke: colour('soft'),
     font: '12px system-ui',
     grid: { stroke: colour('faint'), width: 1 },
     ticks: { stroke: colour('line'), width: 1 }
   }
-  const whole = (_, values) => values.map((value) => Number.isInteger(value) ? String(value) : '')
+  const counts = { ...axis, size: 46, incrs: WHOLE, values: (_, values) => values.map(count) }
   const range = (_, from, to) => [0, Math.max(least(), to ?? 0) * 1.08]
   const hasOther = lines.some(([, , , scale]) => scale !== undefined)
   return new uPlot({
@@ -77,9 +85,11 @@ function makeChart (id, data, lines, { least, hooks = {} }) {
       y: { range },
       ...(hasOther && { jobs: { range: (_, from, to) => [0, Math.max(5, to ?? 0) * 1.08] } })
     },
-    axes: [{ ...axis, values: clock, space: 90 }, { ...axis, size: 42, values: whole }, ...(hasOther
-      ? [{ ...axis, scale: 'jobs', side: 1, size: 46, stroke: colour('bad'), grid: { show: false }, values: whole }]
-      : [])],
+    axes: [
+      { ...axis, values: clock, space: 90, size: 32 },
+      counts,
+      ...(hasOther ? [{ ...counts, scale: 'jobs', side: 1, stroke: colour('bad'), grid: { show: false } }] : [])
+    ],
     series: [{}, ...lines.map(([label, stroke, isFilled, scale]) => ({
       label,
       stroke,
@@ -109,7 +119,7 @@ function drawThresholds (chart, tiers) {
     ctx.moveTo(bbox.left, y)
     ctx.lineTo(bbox.left + bbox.width, y)
     ctx.stroke()
-    ctx.fillText(`tier ${tier} opens above`, bbox.left + 6 * devicePixelRatio, y - 6 * devicePixelRatio)
+    ctx.fillText(`tier ${tier} opens above ${threshold}`, bbox.left + 6 * devicePixelRatio, y - 6 * devicePixelRatio)
   }
   ctx.restore()
 }

@@ -38,6 +38,11 @@ export function duration (ms) {
   return `${(ms / 1000).toFixed(ms < 10_000 ? 1 : 0)} s`
 }
 
+/** A time of day, everywhere alike. */
+export function time (at) {
+  return new Date(at).toLocaleTimeString('en-GB')
+}
+
 /** A count with thousands apart. */
 export function count (value) {
   return Math.round(value).toLocaleString('en').replaceAll(',', '\u202f')

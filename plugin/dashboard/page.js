@@ -1,8 +1,9 @@
 // The dashboard's page: shows what its server tells, and finds the server again when it was gone.
 import { listen } from './stream.js'
 import { drawMachine, showActors } from './machine.js'
-import { showErrors, showFigures, showHints, showJobs, showTiers } from './parts.js'
+import { showErrors, showFigures, showHints, showJobs, showNotes, showTiers } from './parts.js'
 import { makeCharts } from './charts.js'
+import { setText, time } from './element.js'
 
 const byId = (id) => document.getElementById(id)
 const base = document.body.dataset.base
@@ -26,9 +27,16 @@ const onHello = (hello) => {
   if (instance !== undefined && instance !== hello.instance) {
     charts.clear()
     before = undefined
-    past = []
     byId('news').textContent = 'The server was restarted.'
+  } else if (before !== undefined) {
+    charts.gap(before.atMs / 1000 + 0.001)
   }
+  past = []
+  onMachine(hello)
+}
+
+/** At the beginning, and when the machine has changed. */
+const onMachine = (hello) => {
   instance = hello.instance
   machine = hello
   byId('about').textContent = [
@@ -36,6 +44,7 @@ const onHello = (hello) => {
     hello.quotaCpus === null ? '' : `quota ${hello.quotaCpus} CPUs`, `process ${hello.pid}`, hello.node
   ].filter(Boolean).join(' · ')
   drawMachine(byId('machine'), hello, byId('detail'))
+  showNotes(byId('notes'), hello.notes)
   charts.setTiers(hello.tiers)
 }
 
@@ -43,7 +52,8 @@ const onState = (state) => {
   if (machine === undefined) return
   const { snapshot } = state
   while (past.length > 1 && state.atMs - past[1].atMs >= 1000) past.shift()
-  const rates = past.length === 0 ? { settled: 0, refused: 0 } : ratesOf(past[0], state)
+  const known = past.length === 0 ? null : ratesOf(past[0], state)
+  const rates = known ?? { settled: 0, refused: 0 }
   past.push(state)
   const health = snapshot.state !== 'open' || !snapshot.tiers[0].actors.some((actor) => actor.state === 'open')
     ? 'down'
@@ -55,10 +65,15 @@ const onState = (state) => {
   showJobs(byId('jobs'), byId('others'), snapshot.jobs)
   showHints(byId('hints'), snapshot.hints ?? [])
   showErrors(byId('errors'), state.errors)
-  charts.add(state.atMs / 1000, snapshot, rates)
-  byId('load-text').textContent = `${snapshot.active} active, ${snapshot.backlog} waiting`
-  byId('rate-text').textContent = `${rates.settled.toFixed(rates.settled < 10 ? 1 : 0)} settled, ${rates.refused.toFixed(0)} refused`
+  charts.add(state.atMs / 1000, snapshot, known)
+  showLines('load-text', `${snapshot.active} active`, `${snapshot.backlog} waiting`)
+  showLines('rate-text', `${rates.settled.toFixed(rates.settled < 10 ? 1 : 0)} settled`, `${rates.refused.toFixed(0)} refused`)
   before = state
+}
+
+/** The last values beside the colours of their lines. */
+const showLines = (id, ...texts) => {
+  for (const [index, text] of texts.entries()) setText(byId(id).children[index], text)
 }
 
 const ratesOf = (one, other) => {
@@ -72,10 +87,14 @@ const ratesOf = (one, other) => {
 
 const connection = listen(`${base}/events`, {
   hello: onHello,
+  machine: onMachine,
   state: onState,
   link: (state, text) => {
     setPill('link', state, text)
-    document.body.classList.toggle('is-stale', state !== 'live')
+    const isStale = state !== 'live'
+    document.body.classList.toggle('is-stale', isStale)
+    // what is shown is what was last heard
+    if (isStale && before !== undefined) setPill('health', 'unknown', `as of ${time(before.atMs)}`)
   }
 })
 

@@ -1,5 +1,5 @@
 // The parts in words and tables: figures, tiers, jobs, hints and errors.
-import { count, duration, element, keep, setAttribute, setText } from './element.js'
+import { count, duration, element, keep, setAttribute, setText, time } from './element.js'
 
 const seen = (actors, state) => actors.filter((actor) => actor.state === state).length
 
@@ -58,7 +58,7 @@ export function showTiers (root, news, snapshot, before) {
     })
   if (before === undefined || before.openTier === snapshot.openTier) return
   const [word, tier] = snapshot.openTier > before.openTier ? ['opened', snapshot.openTier] : ['closed', before.openTier]
-  setText(news, `${new Date().toLocaleTimeString()}: tier ${tier} ${word}, ${snapshot.active} active, ${snapshot.backlog} waiting.`)
+  setText(news, `${time(Date.now())}: tier ${tier} ${word}, ${snapshot.active} active, ${snapshot.backlog} waiting.`)
 }
 
 /** Those that ran as rows, the most frequent first; the others by name. */
@@ -81,6 +81,11 @@ export function showHints (root, hints) {
   keep(root, hints, () => element('li'), (node, { text }) => setText(node, text))
 }
 
+/** What the plan leaves out, and why. */
+export function showNotes (root, notes) {
+  keep(root, notes, () => element('li'), (node, note) => setText(node, note))
+}
+
 export function showErrors (root, errors) {
   if (errors.length === 0) {
     keep(root, [0], () => element('li', { class: 'empty' }), (node) => {
@@ -93,10 +98,9 @@ export function showErrors (root, errors) {
   keep(root, errors,
     () => element('li', {}, element('time'), element('p', {}, element('b'), ' ', element('code'), ' ', element('span'))),
     (node, { atMs, job, outcome, code, message, tier, requestId }) => {
-      const at = new Date(atMs)
       const [name, , id, , text] = node.lastChild.childNodes
-      setAttribute(node.firstChild, 'datetime', at.toISOString())
-      setText(node.firstChild, at.toLocaleTimeString())
+      setAttribute(node.firstChild, 'datetime', new Date(atMs).toISOString())
+      setText(node.firstChild, time(atMs))
       setText(name, job)
       setText(id, code ?? outcome)
       setText(text, [message, tier === null ? '' : `(tier ${tier})`, requestId === null ? '' : `· ${requestId}`]

@@ -5,7 +5,7 @@ const SILENCE_MS = 5000
 const FIRST_PAUSE_MS = 500
 const LONGEST_PAUSE_MS = 5000
 
-/** Listen at a URL. `on` has `hello`, `state` and `link(state, text)`. */
+/** Listen at a URL. `on` has `hello`, `machine`, `state` and `link(state, text)`. */
 export function listen (url, on) {
   let source
   let watch
@@ -41,10 +41,12 @@ export function listen (url, on) {
       on.hello(JSON.parse(event.data))
       on.link('live', 'live')
     })
-    source.addEventListener('state', (event) => {
-      heard()
-      on.state(JSON.parse(event.data))
-    })
+    for (const name of ['machine', 'state']) {
+      source.addEventListener(name, (event) => {
+        heard()
+        on[name](JSON.parse(event.data))
+      })
+    }
     // the browser would try again by itself, but not after an answer such as 401 or 503
     source.addEventListener('error', lost)
   }

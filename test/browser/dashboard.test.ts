@@ -93,10 +93,14 @@ t.test('a network that is cut is told, and used again when it is back; so is one
   const { page } = await openPage(t)
   await page.goto(pageOf(network.port))
   await live(page)
+  await page.locator('#health[data-state=ok]').waitFor()
   network.cut()
   await page.locator('#link[data-state=waiting]').waitFor()
+  t.match(await page.locator('#health').textContent(), /^as of \d\d:\d\d:\d\d$/, 'nothing is called healthy that is not heard of')
+  await page.screenshot({ path: join(pictures, 'dashboard-cut.png') })
   network.restore()
   await live(page)
+  await page.locator('#health[data-state=ok]').waitFor()
   network.silence(true)
   await page.locator('#link[data-state=waiting]').waitFor()
   network.silence(false)
@@ -173,7 +177,7 @@ const poorContrast = `(() => {
   return poor
 })()`
 
-for (const [width, height] of [[320, 640], [768, 1024], [1440, 900]] as const) {
+for (const [width, height] of [[320, 640], [390, 844], [820, 1180], [1600, 1000]] as const) {
   for (const colorScheme of ['light', 'dark'] as const) {
     t.test(`${width} x ${height}, ${colorScheme}: no sideways scrolling, nothing cut off, every text has contrast`, { skip }, async (t) => {
       const { app, port } = await startServer(t)
@@ -208,7 +212,7 @@ t.test('a recorded machine of 16 cores and 32 threads: 2 domains, a core kept fr
     await app.close()
     await pool.close()
   })
-  await registerDashboard(app, pool, { url: '/spillover', intervalMs: 100 }, topology)
+  await registerDashboard(app, pool, { url: '/spillover', intervalMs: 100 }, () => topology)
   await pool.ready()
   await app.listen({ port: 0, host: '127.0.0.1' })
   const { page, complaints } = await openPage(t, { viewport: { width: 1280, height: 880 } })

@@ -6,7 +6,8 @@ import type { AddressInfo } from 'node:net'
 import type { IncomingMessage } from 'node:http'
 import Fastify from 'fastify'
 import t from 'tap'
-import { makePlan, readTopology } from '#lib/index'
+import { channels, makePlan, readTopology } from '#lib/index'
+import { registerDashboard } from '#plugin/dashboard'
 import { drawMachine } from '#plugin/machine'
 import { EventStream } from '#plugin/stream'
 import spillover from '#plugin/index'
@@ -79,6 +80,41 @@ t.test('events begin with hello and go on with states; closing the server ends t
   t.match(state, { snapshot: { state: 'open', active: 0 }, errors: [{ job: 'fail', code: 'E_NO', message: 'no', requestId: 'r-1' }] })
   await app.close()
   await until('the end of the events', () => isEnded)
+})
+
+t.test('a machine that changes is drawn anew: a page that is open is told, and one opened later', async (t) => {
+  const before = readTopology({ reader: readMachine('vm-1s8c-nosmt').reader })
+  const after = readTopology({ reader: readMachine('vm-1s8c-affinity-2-5').reader })
+  let topology = before
+  const pool = { identity: { name: 'default' }, plan: makePlan(before), snapshot: () => ({}) }
+  const app = Fastify({ forceCloseConnections: true })
+  t.teardown(() => app.close())
+  await registerDashboard(app, pool as never, { url: '/spillover' }, () => topology)
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const usable = (text: string, name: string): number[] | undefined => {
+    const found = new RegExp(`event: ${name}\\ndata: (.*)\\n`).exec(text)
+    const machine = found === null ? undefined : JSON.parse(found[1]!) as ReturnType<typeof drawMachine>
+    return machine?.packages.flatMap(({ domains }) => domains.flatMap(({ cores }) =>
+      cores.flatMap(({ cpus }) => cpus.filter(({ isUsable }) => isUsable).map(({ cpu }) => cpu))))
+  }
+  const listen = async (): Promise<() => string> => {
+    let text = ''
+    const events = await open(app, '/spillover/events')
+    events.on('data', (data) => { text += data }).on('error', () => {})
+    return () => text
+  }
+  const first = await listen()
+  await until('hello', () => usable(first(), 'hello') !== undefined)
+  t.strictSame(usable(first(), 'hello'), [0, 1, 2, 3, 4, 5, 6, 7])
+  topology = after
+  channels.plan.publish({ pool: { name: 'default' } })
+  t.equal(usable(first(), 'machine'), undefined, 'another pool of this name is another pool')
+  channels.plan.publish({ pool: pool.identity })
+  await until('machine', () => usable(first(), 'machine') !== undefined)
+  t.strictSame(usable(first(), 'machine'), [2, 3, 4, 5])
+  const second = await listen()
+  await until('hello', () => usable(second(), 'hello') !== undefined)
+  t.strictSame(usable(second(), 'hello'), [2, 3, 4, 5])
 })
 
 t.test('nobody listens: nothing is read, and there is no timer; the last who leaves stops it', async (t) => {
