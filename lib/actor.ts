@@ -201,6 +201,7 @@ class Actor {
   }
 
   cancel (id: number): void {
+    this.#end.heard()
     this.#pending.get(id)?.abort()
   }
 
@@ -227,6 +228,7 @@ class Actor {
     const context = new Context(id, taken.meta & (WITH_META - 1), this.#boot, this.#end, meta, nowMs)
     owner.enterWith(context)
     this.#running = context
+    this.#end.running(id)
     try {
       const job = this.#jobs[taken.meta & (WITH_META - 1)]!
       const result = this.#carry === undefined ? job(input, context) : this.#carry(meta, () => job(input, context))
@@ -242,6 +244,7 @@ class Actor {
       return this.#reply(id, nowMs, ERROR, encodeError(error))
     } finally {
       this.#running = undefined
+      this.#end.running(0)
     }
   }
 

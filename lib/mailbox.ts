@@ -12,7 +12,9 @@ const REPLY_HEAD = 64
 const STATE = 128
 const BELL = 160
 const COMMAND = 192
-const CONTROL_WORDS = 224
+const RUNNING = 224
+const HEARD = 256
+const CONTROL_WORDS = 288
 
 /** Most jobs in one mailbox; the low bits of an id are the place. */
 export const PLACES = 512
@@ -92,6 +94,7 @@ export class HostEnd<T extends Held> {
   readonly #held: (T | undefined)[] = new Array(PLACES).fill(undefined)
   #nextId = 1
   #depth = 0
+  #cancels = 0
   /** the actor was told to take no more jobs */
   isHalted = false
   #transfer: readonly unknown[] | undefined
@@ -164,6 +167,12 @@ export class HostEnd<T extends Held> {
   /** Was the actor asleep, and has not woken up yet? */
   get isWaking (): boolean { return Atomics.load(this.#words.control, STATE) === WAKING }
 
+  /** Does the actor wait in its event loop for a job, or for what its jobs await, or was it just woken from that? */
+  get isInLoop (): boolean {
+    const state = Atomics.load(this.#words.control, STATE)
+    return state === LOOP || state === WAKING
+  }
+
   /** Take one job back: true when the actor had not claimed it; then it is out of the mailbox. */
   takeBack (job: T): boolean {
     if (!this.#holds(job) || !this.#words.requests.revoke(job.position)) return false
@@ -210,8 +219,15 @@ export class HostEnd<T extends Held> {
   cancel (job: T): void {
     if (!this.#holds(job)) return
     Atomics.store(this.#words.cancelled, job.id & (PLACES - 1), job.id)
+    this.#cancels++
     this.#bell.postMessage({ type: 'cancel', id: job.id } satisfies ToActor)
   }
+
+  /** Does the actor's event loop not read what it was told of cancelled jobs? */
+  get isDeaf (): boolean { return Atomics.load(this.#words.control, HEARD) !== this.#cancels }
+
+  /** The job whose synchronous part runs; undefined while nothing runs, or what a job does after an `await`. */
+  get running (): T | undefined { return this.jobOf(Atomics.load(this.#words.control, RUNNING)) }
 
   /** The job an id belongs to, if it is still here. */
   jobOf (id: number): T | undefined {
@@ -384,6 +400,12 @@ export class ActorEnd {
   }
 
   started (id: number, nowMs: number): void { this.#words.startedAtMs[id & (PLACES - 1)] = nowMs }
+
+  /** Which job's synchronous part runs; 0 for none. */
+  running (id: number): void { this.#words.control[RUNNING] = id }
+
+  /** The event loop has read that a job was cancelled. */
+  heard (): void { Atomics.add(this.#words.control, HEARD, 1) }
 
   isCancelled (id: number): boolean {
     return Atomics.load(this.#words.cancelled, id & (PLACES - 1)) === id

@@ -29,6 +29,7 @@ export interface PlacingOptions {
   readonly metric: 'demand' | 'running'
   readonly closeDelayMs: number
   readonly ageMs: number
+  readonly asyncPerActor: number
   readonly identity: PoolIdentity
 }
 
@@ -128,6 +129,7 @@ export class Placing {
   give (job: Job, actor: Actor<Job>, nowMs: number): boolean {
     const mailbox = actor.mailbox!
     const wasIdle = mailbox.depth === 0
+    const wasAwaiting = this.#isAwaiting(actor)
     const { kind } = job
     try {
       const meta = job.spans === undefined ? job.meta : tracedMeta(job, actor, nowMs)
@@ -142,10 +144,8 @@ export class Placing {
       this.#events.unsendable(job, error)
       return true
     }
-    if (wasIdle) {
-      this.#idle.remove(actor.slot.id)
-      actor.progressAtMs = nowMs
-    }
+    if (wasIdle) this.#idle.remove(actor.slot.id)
+    if (wasIdle || wasAwaiting) actor.progressAtMs = nowMs
     if (this.#options.metric === 'demand') this.#load.enter(actor.slot.id)
     job.actor = actor
     job.workMs = Number.isNaN(kind.meanMs) ? SECOND_MS : kind.meanMs
@@ -249,12 +249,27 @@ export class Placing {
     let bestMs = Infinity
     for (let slot = 0; slot < this.#openSlots; slot++) {
       const actor = this.#actors[slot]!
-      if (actor.state === 'open' && actor.workMs < bestMs && hasRoom(actor, nowMs)) {
+      if (actor.state === 'open' && actor.workMs < bestMs && this.#hasRoom(actor, nowMs)) {
         best = actor
         bestMs = actor.workMs
       }
     }
     return best ?? this.#doneActor()
+  }
+
+  /** May an actor that has jobs be given another? Depth is earned by short jobs, or by waiting for what jobs await. */
+  #hasRoom (actor: Actor<Job>, nowMs: number): boolean {
+    const { depth, isHalted } = actor.mailbox!
+    if (isHalted) return false
+    if (this.#isAwaiting(actor)) return true
+    if (nowMs - actor.progressAtMs > SLOW_MS) return false
+    return (depth === 1 && actor.workMs < SECOND_MS) || (depth < WINDOW_JOBS && actor.workMs <= WINDOW_MS)
+  }
+
+  /** All that it has begun is async and waits, and it may begin another. */
+  #isAwaiting ({ mailbox }: Actor<Job>): boolean {
+    const { asyncPerActor } = this.#options
+    return asyncPerActor > 1 && mailbox!.depth > 0 && mailbox!.depth < asyncPerActor && mailbox!.isInLoop
   }
 
   /** An actor that has ended its only job, whose reply is not read yet: it idles as well. */
@@ -276,7 +291,7 @@ export class Placing {
     for (;;) {
       const job = this.keyed.peek(actor)
       if (job === undefined || actor.state !== 'open') return
-      if (actor.mailbox!.depth > 0 && (job.options.transfer !== undefined || !hasRoom(actor, nowMs))) return
+      if (actor.mailbox!.depth > 0 && (job.options.transfer !== undefined || !this.#hasRoom(actor, nowMs))) return
       this.keyed.shift(actor)
       if (!this.give(job, actor, nowMs)) return
     }
@@ -331,8 +346,9 @@ export class Placing {
     this.#slowTimer ??= this.#clock.after(SLOW_MS * 2, () => {
       this.#slowTimer = undefined
       if (this.#load.openTier !== this.gate.openTier) this.#followGate()
-      // also where an idle actor's ring was full of records taken back, which it passes over meanwhile
-      const isWaiting = this.queue.length > 0 && this.#idle.first(this.#openSlots) >= 0
+      // nobody tells that an actor's jobs all wait now; also where an idle actor's ring was full of records taken back, which it passes over meanwhile
+      const isWaiting = this.queue.length > 0 &&
+        (this.#options.asyncPerActor > 1 || this.#idle.first(this.#openSlots) >= 0)
       if (isWaiting || this.#actors.some(({ mailbox }) => (mailbox?.depth ?? 0) > 1)) this.dispatch()
     })
   }
@@ -390,11 +406,4 @@ function gateTiers ({ tiers }: Plan): GateTier[] {
 /** What is sent beside the input where tracing is on: the span of this run as the parent of others. */
 function tracedMeta (job: Job, { slot }: Actor<Job>, nowMs: number): JobMeta {
   return { ...job.meta, trace: job.spans!.given(slot.id, slot.tier, nowMs) }
-}
-
-/** May an actor that has jobs be given another? Depth is earned by short jobs. */
-function hasRoom (actor: Actor<Job>, nowMs: number): boolean {
-  const { depth, isHalted } = actor.mailbox!
-  if (isHalted || nowMs - actor.progressAtMs > SLOW_MS) return false
-  return (depth === 1 && actor.workMs < SECOND_MS) || (depth < WINDOW_JOBS && actor.workMs <= WINDOW_MS)
 }

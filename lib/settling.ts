@@ -34,6 +34,13 @@ const SPIN_MS = 0.01
  */
 const TURN_MS = 0.05
 
+/**
+ * How long an event loop that a cancelled job blocks is waited for where jobs of others have begun on it, ms: where it
+ * is known to be that job, and where it may be what another does after an `await`; chosen.
+ */
+const BLOCKED_MS = 1000
+const UNCLEAR_MS = 10_000
+
 /** What settling is told to do. */
 export interface SettlingOptions extends QuarantineOptions {
   readonly graceMs: number
@@ -449,8 +456,8 @@ export class Settling {
     return true
   }
 
-  /** Kill an actor whose cancelled job still runs; nobody else on it may be hurt. */
-  #killIfStuck (actor: Actor<Job>, mailbox: Mailbox<Job>, id: number, reason: Error): void {
+  /** Kill an actor whose cancelled job still runs; nobody else on it may be hurt, unless nobody could go on. */
+  #killIfStuck (actor: Actor<Job>, mailbox: Mailbox<Job>, id: number, reason: Error, blockedMs = 0): void {
     if (actor.mailbox !== mailbox) return
     this.#read(actor)
     if (mailbox.jobOf(id) === undefined) return this.#placing.dispatch() // what was read made room
@@ -463,11 +470,18 @@ export class Settling {
     }
     this.#read(actor)
     const hasEnded = mailbox.jobOf(id) === undefined // then the halt has too
-    if (!hasEnded && [...mailbox.jobs()].some((job) => !job.isSettled)) {
+    const isShared = !hasEnded && [...mailbox.jobs()].some((job) => !job.isSettled)
+    const { isDeaf, running } = mailbox
+    // where another job runs it is not blocked: that one is within its time
+    const isBlocked = isShared && isDeaf && running?.isSettled !== false
+    if (isShared && !(isBlocked && blockedMs >= (running === undefined ? UNCLEAR_MS : BLOCKED_MS))) {
       // it shares its thread with async jobs of others: it takes no more, and is looked at again
       const laterMs = Math.max(10, this.#options.graceMs)
-      this.#clock.after(laterMs, () => this.#killIfStuck(actor, mailbox, id, reason))
+      // counted by looks: where the whole process was stopped, the actor has to get its turn first
+      const nextMs = isBlocked ? blockedMs + laterMs : 0
+      this.#clock.after(laterMs, () => this.#killIfStuck(actor, mailbox, id, reason, nextMs))
     } else if (!hasEnded) {
+      if (isShared) reason = new Error(`a cancelled job has blocked its event loop for ${blockedMs} ms`)
       this.#counters.kills++
       this.#ownKills.add(reason)
       this.#crew.kill(actor, reason)

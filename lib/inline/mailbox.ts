@@ -74,7 +74,11 @@ export class InlineMailbox<T extends Held> implements Mailbox<T> {
   get depth (): number { return this.#held.size }
   get isHalted (): boolean { return this.#isHalted }
   get isWaking (): boolean { return false }
+  get isInLoop (): boolean { return true }
   get hasReply (): boolean { return this.#replies.length > 0 }
+  /** What blocks the event loop blocks the host too. */
+  get isDeaf (): boolean { return false }
+  get running (): undefined { return undefined }
 
   /** The jobs are loaded. */
   ready (loaded: Loaded, waits: boolean): void {

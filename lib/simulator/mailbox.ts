@@ -103,6 +103,9 @@ export class SimulatedMailbox<T extends Held> implements Mailbox<T> {
   #isUnrung = false
   #hasEnded = false
   #pending = 0
+  #running: Entry<T> | undefined
+  /** a job was cancelled while the synchronous part of one blocked the event loop */
+  isDeaf = false
 
   constructor (world: World, post: Post, load: Load, onBell: () => void, onEnd: (reason: unknown) => void) {
     this.#world = world
@@ -115,6 +118,8 @@ export class SimulatedMailbox<T extends Held> implements Mailbox<T> {
   get depth (): number { return this.#held.size }
   get hasReply (): boolean { return this.#replies.length > 0 }
   get isWaking (): boolean { return this.#isWaking }
+  get isInLoop (): boolean { return this.#isAsleep || this.#isWaking }
+  get running (): T | undefined { return this.#running?.job }
   /** Jobs that have not been replied to. */
   get unfinished (): number {
     let count = 0
@@ -184,6 +189,7 @@ export class SimulatedMailbox<T extends Held> implements Mailbox<T> {
     const entry = this.#held.get(job.id)
     if (entry?.job !== job) return
     entry.isCancelled = true
+    if (this.#running !== undefined) this.isDeaf = true
     if (entry.startedAtMs === 0 || entry.does.obeys !== true) return
     this.#in(this.#world.stepMs(), () => this.#reply(entry, ERROR))
   }
@@ -296,6 +302,8 @@ export class SimulatedMailbox<T extends Held> implements Mailbox<T> {
       this.#pending++
       this.#isBusy = false
       this.#schedule(this.#world.stepMs())
+    } else {
+      this.#running = entry
     }
     if (entry.isCancelled && obeys === true) this.#reply(entry, ERROR)
     else if (ends === 'exit') this.#in(runMs, () => this.end(new Error('exited')))
@@ -316,7 +324,8 @@ export class SimulatedMailbox<T extends Held> implements Mailbox<T> {
       this.#pending--
       this.#ring()
     } else {
-      this.#isBusy = false
+      this.#isBusy = this.isDeaf = false
+      this.#running = undefined
     }
     if (this.#post.metric === 'running' && this.#pending === 0 && !this.#isBusy) this.#load.leave(this.#post.slot)
     if (this.#runMs(entry) > RING_MS) this.#ring()

@@ -74,6 +74,7 @@ class Oracle {
     // one that is moved from a full mailbox to an idle actor comes with others
     if (depth === 0 || isDone || record.slot >= 0) return
     if (idle !== undefined) world.fail(`job ${record.order} is given to a busy actor while ${idle.slot.id} idles`)
+    if (depth < world.options.asyncPerActor && mailbox.isInLoop) return // all that it has begun waits
     if (!((depth === 1 && workMs < 1) || (depth < 256 && workMs <= 0.3))) world.fail(`job ${record.order} is put behind ${workMs} ms of work`)
   }
 
