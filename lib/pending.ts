@@ -88,6 +88,8 @@ export class Job implements Queued, Held {
   queueDeadline: Deadline | undefined = undefined
   /** where tracing is on */
   spans: JobSpans | undefined = undefined
+  /** where its caller's stack is kept: from its acceptance on */
+  caller: { stack?: string } | undefined = undefined
 
   constructor (
     /** rises with each accepted job */
@@ -101,7 +103,6 @@ export class Job implements Queued, Held {
     readonly queueTimeoutMs: number,
     /** sent with the input, where there is something to send */
     readonly meta: JobMeta | undefined,
-    readonly caller: { stack?: string } | undefined,
     readonly resolve: (value: unknown) => void,
     readonly reject: (error: unknown) => void
   ) {}

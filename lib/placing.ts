@@ -346,7 +346,8 @@ export class Placing {
     this.#slowTimer ??= this.#clock.after(SLOW_MS * 2, () => {
       this.#slowTimer = undefined
       if (this.#load.openTier !== this.gate.openTier) this.#followGate()
-      // nobody tells that an actor's jobs all wait now; also where an idle actor's ring was full of records taken back, which it passes over meanwhile
+      // nobody tells that an actor's jobs all await something now
+      // also where an idle actor's ring was full of records taken back, which it passes over meanwhile
       const isWaiting = this.queue.length > 0 &&
         (this.#options.asyncPerActor > 1 || this.#idle.first(this.#openSlots) >= 0)
       if (isWaiting || this.#actors.some(({ mailbox }) => (mailbox?.depth ?? 0) > 1)) this.dispatch()

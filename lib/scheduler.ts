@@ -224,13 +224,9 @@ export class Scheduler {
       meta = this.#metaOf(options)
     }
     if (defaults.context !== undefined) meta = { ...meta, context: defaults.context.capture() }
-    const { callerStack } = defaults
-    // NaN, the mean of a job not seen yet, is no shorter run
-    const hasCaller = callerStack === true || (callerStack === 'auto' && !(kind.meanMs < CALLER_MIN_MS))
-    const caller = hasCaller && below !== undefined ? captureCaller(below) : undefined
     const nowMs = this.#clock.now()
     const job = new Job(this.#counters.accepted, kind, input, options, level, nowMs, timeoutMs, queueTimeoutMs, meta,
-      caller, resolve, reject)
+      resolve, reject)
     if (nowMs < kind.refusedUntilMs) {
       this.#counters.quarantined++
       throw this.#settling.quarantine.error(kind, nowMs)
@@ -238,10 +234,30 @@ export class Scheduler {
     if (options.durable === true) return resolve(this.#keep(job))
     this.#accept(job, nowMs)
     if (job.isSettled) return
+    // after that: a refusal has to be cheap. NaN, the mean of a job not seen yet, is no shorter run
+    const { callerStack } = defaults
+    const hasCaller = callerStack === true || (callerStack === 'auto' && !(kind.meanMs < CALLER_MIN_MS))
+    if (hasCaller && below !== undefined) job.caller = captureCaller(below)
     if (queueTimeoutMs > 0) {
       job.queueDeadline = this.#deadlines.add(queueTimeoutMs, () => this.#settling.expire(job, queueTimeoutMs))
     }
     if (options.signal !== undefined) this.#settling.listen(options.signal, job)
+  }
+
+  /**
+   * Throws, as `offload` would reject, where a job without a key that was offered now would surely be refused: to be
+   * asked before its input is made.
+   */
+  admit (name: string): void {
+    const kind = this.#kinds.get(name)
+    if (kind === undefined || this.#state !== 'open' || this.#options.overflow !== undefined) return
+    const { queue, backlog, openActors } = this.#placing
+    const nowMs = this.#clock.now()
+    if (nowMs < kind.refusedUntilMs) {
+      this.#counters.quarantined++
+      throw this.#settling.quarantine.error(kind, nowMs)
+    }
+    if (queue.length > 0 && this.#isFull()) throw this.#overloaded(kind, openActors, backlog)
   }
 
   /**
@@ -387,11 +403,10 @@ export class Scheduler {
 
   /** Where no actor may have a job now: send it elsewhere (true), let it wait (false), or refuse it by throwing. */
   #spillOrRefuse (job: Job): boolean {
-    const { maxQueued, maxQueueWaitMs, overflow } = this.#options
+    const { overflow } = this.#options
     const { backlog, openActors, gate } = this.#placing
     const isBroken = openActors === 0 && this.#isBroken()
-    const isFull = isBroken || backlog >= maxQueued ||
-      (maxQueueWaitMs > 0 && backlog > 0 && this.#waitMs() > maxQueueWaitMs)
+    const isFull = isBroken || this.#isFull()
     // elsewhere only when every tier here is open and nothing of the call is bound to this process
     if (overflow !== undefined && job.options.spill !== false && job.isMovable &&
       (isFull || gate.nextTier === undefined)) {
@@ -405,10 +420,24 @@ export class Scheduler {
     }
     if (!isFull) return false
     if (isBroken) throw this.#unavailable(job)
+    throw this.#overloaded(job.kind, openActors, backlog)
+  }
+
+  #isFull (): boolean {
+    const { maxQueued, maxQueueWaitMs } = this.#options
+    const { backlog } = this.#placing
+    return backlog >= maxQueued || (maxQueueWaitMs > 0 && backlog > 0 && this.#waitMs() > maxQueueWaitMs)
+  }
+
+  /** Without a stack, which says nothing here and would be a tenth of what a refused request costs. */
+  #overloaded ({ name }: Kind, openActors: number, backlog: number): Error {
     this.#counters.refused++
     const retryAfterS = this.#retryAfterS()
-    const error = new errors.OVERLOADED(job.kind.name, openActors, backlog, maxQueued, retryAfterS)
-    throw Object.assign(error, { retryAfterS })
+    const { stackTraceLimit } = Error
+    Error.stackTraceLimit = 0
+    const error = new errors.OVERLOADED(name, openActors, backlog, this.#options.maxQueued, retryAfterS)
+    Error.stackTraceLimit = stackTraceLimit
+    return Object.assign(error, { retryAfterS, stack: `${error.name}: ${error.message}` })
   }
 
   /** No actor is there, and none is about to be: what waits would wait for nothing. */

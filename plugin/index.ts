@@ -51,7 +51,7 @@ const plugin: FastifyPluginAsync<spillover.Options> = async (fastify, options) =
   const registry = fastify.spillover as unknown as Record<string, unknown>
   if (namespace !== undefined) registry[namespace] = pool
   else Object.defineProperties(registry, Object.getOwnPropertyDescriptors(pool))
-  const checkNames = decorate(fastify, pool, namespace)
+  const checkNames = decorate(fastify, pool, namespace, (name) => scheduler.admit(name))
   if (health !== undefined && health !== false) await registerHealth(fastify, pool, health)
   if (metrics !== undefined && metrics !== false) await registerMetrics(fastify, scheduler, metrics)
   if (dashboard !== undefined && dashboard !== false) await registerDashboard(fastify, pool, dashboard)

@@ -1,5 +1,6 @@
 // What a route can do: request.offload, offloadHandler and config.offload; compiled once, at boot.
 import { errors } from '../lib/index.js'
+import { Pacing } from './pacing.js'
 import { checkRoute } from './options.js'
 import { addResponses } from './responses.js'
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteHandlerMethod } from 'fastify'
@@ -24,22 +25,48 @@ type Answered = FastifyRequest & { [kReply]?: FastifyReply | null }
 
 type AnyFunction = (this: FastifyRequest, ...args: any[]) => unknown
 
-/** Add the decorators of one pool. Returns the check of all job names that routes mention, to be called when known. */
-export function decorate (fastify: FastifyInstance, pool: Pool, namespace: string | undefined):
-(known: readonly string[]) => void {
+/**
+ * Add the decorators of one pool. `admit` throws what a job would be refused with. Returns the check of all job names
+ * that routes mention, to be called when they are known.
+ */
+export function decorate (fastify: FastifyInstance, pool: Pool, namespace: string | undefined,
+  admit: (name: string) => void): (known: readonly string[]) => void {
   const mentioned: { job: string, where: string }[] = []
-  const handlers = new WeakSet<object>()
+  const handlers = new WeakMap<object, string>()
+  const pacing = new Pacing()
   let isClosing = false
 
   fastify.addHook('onRoute', (route) => {
     const config = route.config?.offload
-    if (handlers.has(route.handler)) addResponses(route)
+    const job = handlers.get(route.handler)
+    if (job !== undefined) {
+      // behind the hooks that say who may ask, before the body is read; other handlers may not offload each time
+      route.preParsing = [...[route.preParsing ?? []].flat(), (_request, reply, _payload, done) => {
+        try {
+          admit(job)
+        } catch (error) {
+          hold(error, reply).then(() => done(error as Error), done)
+          return
+        }
+        done()
+      }]
+      addResponses(route)
+    }
     if (config === undefined || config === false) return
     const where = `${String(route.method)} ${route.url}`
     checkRoute(config, where)
     if (namespace === undefined) addResponses(route)
     if (config.job !== undefined && namespace === undefined) mentioned.push({ job: config.job, where })
   })
+
+  /** Where it is a refusal, wait for its turn, and say when to come again. */
+  const hold = async (error: unknown, reply: FastifyReply | undefined): Promise<void> => {
+    const refusal = error as { retryAfterS?: number }
+    if (refusal.retryAfterS === undefined) return
+    const heldS = await pacing.turn() / 1000
+    refusal.retryAfterS = Math.max(1, Math.round(refusal.retryAfterS - heldS))
+    reply?.header('retry-after', String(refusal.retryAfterS))
+  }
 
   const offloadFor = (request: FastifyRequest, reply: FastifyReply | undefined) =>
     async (name: string, input: unknown, options?: OffloadOptions): Promise<unknown> => {
@@ -61,8 +88,7 @@ export function decorate (fastify: FastifyInstance, pool: Pool, namespace: strin
             : signals.length > 1 ? AbortSignal.any(signals) : signals[0]
         })
       } catch (error) {
-        const { retryAfterS } = error as { retryAfterS?: number }
-        if (retryAfterS !== undefined) reply?.header('retry-after', String(retryAfterS))
+        await hold(error, reply)
         throw error
       } finally {
         gone?.stop()
@@ -79,14 +105,17 @@ export function decorate (fastify: FastifyInstance, pool: Pool, namespace: strin
       const value = input === undefined ? request.body : await input(request)
       return await (offloadFor(request, reply))(name, value, defaults as OffloadOptions)
     }
-    handlers.add(handle)
+    handlers.set(handle, name)
     return handle
   }
 
   if (namespace === undefined) {
     fastify.decorate('offload', pool.offload)
     fastify.decorate('offloadHandler', handler as never)
-    fastify.addHook('preClose', async () => { isClosing = true })
+    fastify.addHook('preClose', async () => {
+      isClosing = true
+      pacing.close()
+    })
     fastify.decorateRequest(kReply, null)
     // not async, and a property instead of a map: this runs for routes that do not offload, too
     fastify.addHook('onRequest', (request: Answered, reply, done) => {

@@ -1,4 +1,4 @@
-// A cancelled job that blocks the thread which it shares with async jobs of others: these settle, and none is hurt early.
+// Async jobs that share a thread: how many begin at once, and what becomes of them where a cancelled one blocks it.
 import { join } from 'node:path'
 import t from 'tap'
 import { createScheduler } from '#lib/index'
@@ -24,7 +24,8 @@ t.test('a job without a limit beside an endless loop that timed out settles with
 })
 
 t.test('the thread of a cancelled loop is killed 1 s after the grace time, and not before', async (t) => {
-  const { offer, at, actors, clock, scheduler } = await virtualPool(planOf([1, 0]), { asyncPerActor: 2, graceMs: 100, timeoutMs: 0 })
+  const { offer, at, actors, clock, scheduler } = await virtualPool(planOf([1, 0]),
+    { asyncPerActor: 2, graceMs: 100, timeoutMs: 0 })
   const beganAtMs = clock.now()
   const beside = offer({ ...never, isAsync: true })
   at(beganAtMs + 1)
@@ -37,7 +38,8 @@ t.test('the thread of a cancelled loop is killed 1 s after the grace time, and n
 })
 
 t.test('a cancelled job that only waits beside jobs of others has nobody killed, for how long they take', async (t) => {
-  const { offer, at, clock, scheduler } = await virtualPool(planOf([1, 0]), { asyncPerActor: 3, graceMs: 100, timeoutMs: 0 })
+  const { offer, at, clock, scheduler } = await virtualPool(planOf([1, 0]),
+    { asyncPerActor: 3, graceMs: 100, timeoutMs: 0 })
   const beganAtMs = clock.now()
   const waiting = offer({ ...never, isAsync: true }, { timeoutMs: 50 })
   at(beganAtMs + 1)

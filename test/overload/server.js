@@ -1,0 +1,32 @@
+'use strict'
+// The server that is overloaded: a route that offloads, by POST and by GET, and one that does not; and its numbers.
+const { join } = require('node:path')
+const Fastify = require('fastify')
+const spillover = require('#plugin/index')
+const { channels } = require('#lib/index')
+
+const { options } = JSON.parse(process.argv[2])
+let waits = []
+let largestRss = 0
+channels.settled.subscribe(({ outcome, waitMs }) => { if (outcome === 'ok') waits.push(waitMs) })
+setInterval(() => { largestRss = Math.max(largestRss, process.memoryUsage.rss()) }, 100).unref()
+
+async function main () {
+  const app = Fastify()
+  await app.register(spillover, { jobs: join(__dirname, 'jobs.js'), ...options })
+  app.get('/light', async () => ({ ok: true }))
+  app.post('/work', app.offloadHandler('work', { input: ({ body }) => body.ms }))
+  app.get('/work/:ms', app.offloadHandler('work', { input: ({ params }) => Number(params.ms) }))
+  process.on('message', (message) => {
+    if (message === 'close') return app.close().then(() => process.disconnect())
+    const { counters } = app.spillover.snapshot()
+    const { user, system } = process.cpuUsage()
+    process.send({ counters, waits, largestRss, rss: process.memoryUsage.rss(), cpuUs: user + system })
+    waits = []
+    largestRss = 0
+  })
+  process.on('disconnect', () => process.exit(1))
+  process.send({ address: await app.listen({ port: 0, host: '127.0.0.1' }) })
+}
+
+main()
