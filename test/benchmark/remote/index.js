@@ -1,5 +1,5 @@
 // The remote tier beside BullMQ's own waitUntilFinished, in one run on one Redis: latency at 1 in flight, jobs/s at 64.
-import { spawn, spawnSync } from 'node:child_process'
+import { fork, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -11,16 +11,25 @@ import { parseArgs } from 'node:util'
 
 const require = createRequire(import.meta.url)
 const { Queue, QueueEvents } = require('bullmq')
+const { Redis } = require('ioredis')
 const { bullmqTier } = require('../../../dist/lib/remote/bullmq.js')
 
 const usage = `npm run bench:remote -- [options]
 
   --rounds N    rounds of each measurement, interleaved (default: 5)
   --seconds N   length of one measurement (default: 4)
+  --only TEXT   only the sides with TEXT in their name, for profiles
+  --in-flight N[,N]  (default: 1,64)
   --help        this text
 `
 const { values: flags } = parseArgs({
-  options: { rounds: { type: 'string', default: '5' }, seconds: { type: 'string', default: '4' }, help: { type: 'boolean' } }
+  options: {
+    rounds: { type: 'string', default: '5' },
+    seconds: { type: 'string', default: '4' },
+    only: { type: 'string', default: '' },
+    'in-flight': { type: 'string', default: '1,64' },
+    help: { type: 'boolean' }
+  }
 })
 const payload = { text: 'x'.repeat(100) }
 const log = { info () {}, warn () {}, error () {} }
@@ -36,14 +45,23 @@ async function freePort () {
   return port
 }
 
-async function start (name, args, ready) {
-  const child = spawn(name, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+async function start (child, name, ready) {
   children.push(child)
   let text = ''
   await new Promise((resolve, reject) => {
     child.stdout.on('data', (chunk) => { if (ready.test(text += chunk)) resolve() })
     child.once('exit', (code) => reject(new Error(`${name} ended with ${code}`)))
   })
+  return child
+}
+
+/** CPU time in µs that this process, the worker's and Redis have used so far. */
+async function cpuTimes (worker, client) {
+  worker.send('cpu')
+  const [[{ user, system }], info] = await Promise.all([once(worker, 'message'), client.info('cpu')])
+  const redis = ['user', 'sys'].reduce((sum, name) => sum + Number(new RegExp(`used_cpu_${name}:(.*)`).exec(info)[1]) * 1e6, 0)
+  const own = process.cpuUsage()
+  return { producer: own.user + own.system, worker: user + system, redis }
 }
 
 /** Each side is a function that sends one job and waits for its answer; the workers run in another process. */
@@ -94,32 +112,40 @@ async function measure (send, inFlight, ms) {
   const seconds = (performance.now() - begin) / 1000
   times.sort((a, b) => a - b)
   const at = (share) => times[Math.min(times.length - 1, Math.floor(times.length * share))]
-  return { perSecond: times.length / seconds, p50: at(0.5), p99: at(0.99) }
+  return { jobs: times.length, perSecond: times.length / seconds, p50: at(0.5), p99: at(0.99) }
 }
 
 const median = (numbers) => numbers.sort((a, b) => a - b)[Math.floor(numbers.length / 2)]
 
 async function main () {
   const port = await freePort()
-  await start('redis-server', ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', '', '--appendonly', 'no'], /Ready to accept/)
-  await start(process.execPath, [fileURLToPath(new URL('worker.js', import.meta.url)), String(port)], /ready/)
-  const { sides, close } = await makeSides(port)
+  await start(spawn('redis-server', ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', '', '--appendonly', 'no'], { stdio: ['ignore', 'pipe', 'inherit'] }), 'redis-server', /Ready to accept/)
+  const worker = await start(fork(fileURLToPath(new URL('worker.js', import.meta.url)), [String(port)],
+    { stdio: ['ignore', 'pipe', 'inherit', 'ipc'] }), 'the worker', /ready/)
+  const client = new Redis({ port })
+  const { sides: all, close } = await makeSides(port)
+  const sides = Object.fromEntries(Object.entries(all).filter(([name]) => name.includes(flags.only)))
   const results = new Map()
   for (const send of Object.values(sides)) await measure(send, 8, 1000)
   for (let round = 0; round < Number(flags.rounds); round++) {
-    for (const inFlight of [1, 64]) {
+    for (const inFlight of flags['in-flight'].split(',').map(Number)) {
       for (const [name, send] of Object.entries(sides)) {
         const key = `${inFlight} in flight | ${name}`
-        results.set(key, [...results.get(key) ?? [], await measure(send, inFlight, Number(flags.seconds) * 1000)])
+        const before = await cpuTimes(worker, client)
+        const run = await measure(send, inFlight, Number(flags.seconds) * 1000)
+        const after = await cpuTimes(worker, client)
+        for (const part of Object.keys(after)) run[part] = (after[part] - before[part]) / run.jobs
+        results.set(key, [...results.get(key) ?? [], run])
       }
     }
   }
   await close()
+  client.disconnect()
   console.log(`echo of 100 bytes, worker in another process, Redis without persistence, medians of ${flags.rounds} interleaved rounds of ${flags.seconds} s\n`)
-  console.log('| | | jobs/s | p50 ms | p99 ms |\n|---|---|---:|---:|---:|')
+  console.log('| | | jobs/s | p50 ms | p99 ms | CPU a job, µs: producer | worker | Redis |\n|---|---|---:|---:|---:|---:|---:|---:|')
   for (const [key, runs] of [...results].sort()) {
     const of = (name) => median(runs.map((run) => run[name]))
-    console.log(`| ${key} | ${of('perSecond').toFixed(0)} | ${of('p50').toFixed(2)} | ${of('p99').toFixed(2)} |`)
+    console.log(`| ${key} | ${of('perSecond').toFixed(0)} | ${of('p50').toFixed(2)} | ${of('p99').toFixed(2)} | ${['producer', 'worker', 'redis'].map((part) => of(part).toFixed(0)).join(' | ')} |`)
   }
 }
 

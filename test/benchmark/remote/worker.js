@@ -12,6 +12,7 @@ const tier = bullmqTier({ redis: `redis://127.0.0.1:${port}`, env: 'bench' })
 tier.start({ log: { info () {}, warn () {}, error () {} }, served: [] })
 const slots = { size: 64, free: () => 64 }
 await tier.serve([{ job: 'echo', version: '1' }], async ({ payload }) => ({ status: 'ok', codec: 'json', payload }), slots)
+process.on('message', () => process.send(process.cpuUsage()))
 process.once('SIGTERM', async () => {
   await Promise.allSettled([worker.close(true), tier.close()])
   process.exit()
