@@ -17,7 +17,7 @@ const floors = [
   ['remote/contract', 'remote/breaker', 'remote/keys', 'remote/connection'],
   ['remote/json', 'remote/id', 'remote/msgpack', 'remote/waiters', 'remote/settings', 'remote/conformance'],
   ['remote/envelope', 'remote/memory', 'remote/codecs', 'remote/overflowing', 'remote/shard', 'remote/diagnosis'],
-  ['remote/durables', 'remote/foreign', 'remote/records', 'remote/sender', 'remote/depths', 'remote/answer', 'remote/limited'],
+  ['remote/durables', 'remote/foreign', 'remote/records', 'remote/sender', 'remote/depths', 'remote/answer', 'remote/fetching', 'remote/limited'],
   ['remote/spill', 'remote/hints', 'remote/running'],
   ['remote/producer', 'remote/consumer'],
   ['remote/bullmq'],

@@ -14,18 +14,39 @@ import type { Settings } from './settings.js'
 /** The JSON text of an error of ours, as an outcome has it. */
 export const toText = (error: Error): string => JSON.stringify(encodeError(error))
 
+/**
+ * Hint to those who wait with what the record says, if it says that the job has ended: sent right behind the command
+ * that ends it, so the waiters hear of it without another round trip, and hear nothing where that command failed.
+ */
+const hintFromRecord = `
+local finished, value = unpack(redis.call('HMGET', KEYS[1], 'finishedOn', 'returnvalue'))
+if not finished or not value then return 0 end
+local text = '{"i":' .. ARGV[3] .. ',"o":' .. value .. '}'
+redis.call('PUBLISH', ARGV[1] .. ARGV[2], text)
+if ARGV[4] == '1' then
+  for _, instance in ipairs(redis.call('SMEMBERS', KEYS[2])) do
+    if instance ~= ARGV[2] then redis.call('PUBLISH', ARGV[1] .. instance, text) end
+  end
+end
+return 1`
+
+type WithHint = { spilloverHint (...args: string[]): Promise<number> }
+
 /** Answers of the worker of one shard. */
 export class Answers {
   readonly #settings: Settings
   readonly #shard: number
   readonly #keys: Keys
   readonly #client: Client
+  /** hints on their way: 1 where the record had the end */
+  readonly #hinted = new WeakMap<Job, Promise<number>>()
 
   constructor (settings: Settings, shard: number, keys: Keys, client: Client) {
     this.#settings = settings
     this.#shard = shard
     this.#keys = keys
     this.#client = client
+    client.defineCommand('spilloverHint', { numberOfKeys: 2, lua: hintFromRecord })
   }
 
   async succeed (id: string, queue: string, job: Job, envelope: Envelope, result: RunResult & { status: 'ok' }): Promise<Sealed> {
@@ -39,7 +60,23 @@ export class Answers {
     if ('big' in sealed) await this.#client.set(this.#keys.result(queue, job.id!), result.payload, 'PX', keptMs(job))
     if (envelope.big !== undefined) this.#client.del(this.#keys.payload(queue, job.id!)).catch(() => {}) // it expires
     if (envelope.f === 1) this.hint(queue, job, sealed)
+    // when BullMQ, which goes on with this job in this turn, has sent the end of it
+    else process.nextTick(() => { this.#hinted.set(job, this.#hintFromRecord(queue, job, id)) })
     return sealed
+  }
+
+  #hintFromRecord (queue: string, job: Job, id: string): Promise<number> {
+    const { rt, k, du } = job.data as Envelope
+    const unique = job.id!
+    const isShared = k !== undefined || du === 1 ? '1' : '0'
+    const keys = [this.#keys.record(queue, unique), this.#keys.waiters(queue, unique)]
+    const client = this.#client as unknown as WithHint
+    return client.spilloverHint(...keys, this.#keys.hints(''), rt, JSON.stringify(id), isShared).catch(() => 0) // told when BullMQ says that it has ended
+  }
+
+  /** The end of a job is booked: hint, unless that was done in the same breath. */
+  async committed (queue: string, job: Job, sealed: Sealed): Promise<void> {
+    if (await this.#hinted.get(job) !== 1) this.hint(queue, job, sealed)
   }
 
   /** End the attempt as failed; the outcome travels in the reason. */

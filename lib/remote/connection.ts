@@ -61,7 +61,33 @@ export function connect (address: RedisAddress, kind: keyof typeof kinds, name: 
     client = url === undefined ? new Redis({ ...rest, ...options }) : new Redis(url, { ...rest, ...options })
   }
   client.on('error', onError)
+  if (client instanceof Cluster) client.on('+node', gather)
+  else gather(client)
   return client
+}
+
+/**
+ * What one turn of the event loop writes goes out with one call of the kernel: such calls were a quarter of what a job
+ * cost this process. Unlike the pipelines that ioredis can make by itself, no command waits for the answer of one
+ * before it.
+ */
+function gather (client: Redis): void {
+  client.on('connect', () => {
+    const { stream } = client
+    let isHeld = false
+    const write = stream.write.bind(stream) as (...args: unknown[]) => boolean
+    stream.write = (...args: unknown[]) => {
+      if (!isHeld) {
+        isHeld = true
+        stream.cork()
+        setImmediate(() => {
+          isHeld = false
+          stream.uncork()
+        })
+      }
+      return write(...args)
+    }
+  })
 }
 
 /** Time of the broker: its offset from ours, from the midpoint of a round trip. */

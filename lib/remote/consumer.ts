@@ -3,6 +3,7 @@ import { WaitingError } from 'bullmq'
 import { Answers } from './answer.js'
 import { BrokerClock, connect, FETCH_WAIT_S, Subscription } from './connection.js'
 import { maxEnvelopeText } from './envelope.js'
+import { Fetching } from './fetching.js'
 import { makeId, queueOf } from './id.js'
 import { SHUTDOWN } from './contract.js'
 import { parseSafely } from './json.js'
@@ -25,6 +26,12 @@ const LOOK_MS = 50
 /** Time that closing a connection may take, ms. */
 const CLOSE_MS = 3000
 
+/** The worker of one queue. */
+interface Queue { readonly worker: Worker, readonly fetching: Fetching }
+
+/** A job that runs here, and the queue's worker that fetched it. */
+interface Running { readonly worker: Worker, readonly abort: AbortController }
+
 /** One shard as a worker sees it. */
 export class Consumer implements Serving {
   readonly #settings: Settings
@@ -37,8 +44,8 @@ export class Consumer implements Serving {
   readonly #client: Client
   readonly #bench: Bench
   readonly #subscription: Subscription
-  readonly #workers = new Map<string, Worker>()
-  readonly #running = new Map<string, Worker>()
+  readonly #workers = new Map<string, Queue>()
+  readonly #running = new Map<string, Running>()
   readonly #beatTimer: NodeJS.Timeout
   readonly #lookTimer: NodeJS.Timeout
   #isStopping = false
@@ -74,7 +81,7 @@ export class Consumer implements Serving {
       maxDataText: maxEnvelopeText(inlineBytes),
       connection: this.#client as never,
       prefix: this.#keys.prefix,
-      concurrency: Math.max(1, this.#slots.free()),
+      concurrency: 1,
       lockDuration: lockMs,
       stalledInterval: stalledMs,
       maxStalledCount: 1,
@@ -82,15 +89,20 @@ export class Consumer implements Serving {
       runRetryDelay: 250,
       skipVersionCheck: true
     }
-    const worker: Worker = new LimitedWorker(queue, (job, token, signal) =>
-      this.#process(worker, queue, name, version, job, token!, signal!), options)
+    const fetching = new Fetching()
+    const worker: Worker = new LimitedWorker(queue, (job, token) =>
+      this.#process({ worker, fetching }, queue, name, version, job, token!), options)
     worker.on('error', (error) => this.#onError(error))
+    worker.on('drained', () => {
+      fetching.drained()
+      this.#adjust()
+    })
     worker.on('stalled', () => { this.#counters.stalled++ })
     // somebody else runs it now: what we would answer would be refused
-    worker.on('lockRenewalFailed', (ids) => { for (const id of ids) worker.cancelJob(id, 'its lock was lost') })
+    worker.on('lockRenewalFailed', (ids) => { for (const id of ids) this.#running.get(id)?.abort.abort('its lock was lost') })
     worker.on('completed', (job, result) => {
       this.#counters.completed++
-      if ((job.data as Envelope).f === 0) this.#bench.answers.hint(queue, job, result as Sealed)
+      if ((job.data as Envelope).f === 0) this.#bench.answers.committed(queue, job, result as Sealed)
     })
     worker.on('failed', (job, error) => {
       if (job === undefined) return
@@ -99,24 +111,26 @@ export class Consumer implements Serving {
       // the record has the reason, whoever wrote it
       this.#bench.answers.hint(queue, job, (error as { sealed?: Sealed }).sealed)
     })
-    this.#workers.set(queue, worker)
+    this.#workers.set(queue, { worker, fetching })
   }
 
-  async #process (worker: Worker, queue: string, name: string, version: string, job: Job, token: string,
-    signal: AbortSignal): Promise<Sealed> {
+  async #process ({ worker, fetching }: Queue, queue: string, name: string, version: string, job: Job, token: string):
+  Promise<Sealed> {
     const unique = job.id!
     if (this.#isStopping || this.#slots.free() <= 0) {
       // fetched beyond the free slots: another worker may be free. Fetch no more until a slot is.
       if (!this.#isStopping) await worker.pause(true)
       return await this.#putBack(job, token)
     }
-    this.#running.set(unique, worker)
+    const abort = new AbortController()
+    this.#running.set(unique, { worker, abort })
+    fetching.started()
     this.#slots.taken++
     this.#counters.taken++
     this.#adjust()
     try {
       const id = makeId(this.#settings.region, this.#shard, queue, unique)
-      return await runFetched(this.#bench, { id, name, version, queue, job, signal }) ?? await this.#putBack(job, token)
+      return await runFetched(this.#bench, { id, name, version, queue, job, abort }) ?? await this.#putBack(job, token)
     } finally {
       this.#running.delete(unique)
       this.#slots.taken--
@@ -133,7 +147,7 @@ export class Consumer implements Serving {
   #onCancel (text: string): void {
     try {
       const { u, r } = parseSafely(text.slice(0, 4096)) as { u: string, r: string }
-      this.#running.get(u)?.cancelJob(u, typeof r === 'string' ? r : 'cancelled')
+      this.#running.get(u)?.abort.abort(typeof r === 'string' ? r : 'cancelled')
     } catch {
       this.#counters.badEnvelopes++ // whoever sent it
     }
@@ -144,9 +158,9 @@ export class Consumer implements Serving {
     if (this.#isStopping) return
     const free = this.#slots.free()
     const own = new Map<Worker, number>()
-    for (const worker of this.#running.values()) own.set(worker, (own.get(worker) ?? 0) + 1)
-    for (const worker of this.#workers.values()) {
-      worker.concurrency = Math.max(1, (own.get(worker) ?? 0) + Math.max(0, free))
+    for (const { worker } of this.#running.values()) own.set(worker, (own.get(worker) ?? 0) + 1)
+    for (const { worker, fetching } of this.#workers.values()) {
+      worker.concurrency = fetching.limit(own.get(worker) ?? 0, free)
       if (free > 0 && worker.isPaused()) worker.resume().catch((error: Error) => this.#onError(error))
     }
   }
@@ -178,7 +192,7 @@ export class Consumer implements Serving {
     this.#isStopping = true
     clearInterval(this.#beatTimer)
     clearInterval(this.#lookTimer)
-    const workers = [...this.#workers.values()]
+    const workers = [...this.#workers.values()].map(({ worker }) => worker)
     if (this.#client.status === 'ready') {
       const pipeline = this.#client.pipeline()
       for (const queue of this.#workers.keys()) pipeline.zrem(this.#keys.alive(queue), this.#member)
@@ -187,7 +201,7 @@ export class Consumer implements Serving {
     const closing = Promise.allSettled(workers.map((worker) => worker.close()))
     if (!await within(closing, drainMs)) {
       // given back: the run is aborted and the job goes to another worker at once
-      for (const [unique, worker] of this.#running) worker.cancelJob(unique, SHUTDOWN)
+      for (const { abort } of this.#running.values()) abort.abort(SHUTDOWN)
       if (!await within(closing, CLOSE_MS)) {
         await within(Promise.allSettled(workers.map((worker) =>
           worker.disconnect())), CLOSE_MS)

@@ -36,7 +36,8 @@ export interface Fetched {
   readonly version: string
   readonly queue: string
   readonly job: Job
-  readonly signal: AbortSignal
+  /** fired by a cancellation, the loss of its lock, or the end of this worker; and here by its deadline */
+  readonly abort: AbortController
 }
 
 /** Run it. Returns its sealed result, throws its sealed failure; undefined: it is to be put back. */
@@ -79,10 +80,9 @@ async function open ({ settings, client, keys }: Bench, { id, queue, job }: Fetc
   return [envelope, payload]
 }
 
-async function runOne ({ settings, run }: Bench, { id, name, version, job, signal }: Fetched, envelope: Envelope,
+async function runOne ({ settings, run }: Bench, { id, name, version, job, abort }: Fetched, envelope: Envelope,
   payload: string, leftMs: number): Promise<RunResult> {
-  const deadline = new AbortController()
-  const timer = setTimeout(() => deadline.abort(new errors.REMOTE_EXPIRED(name, 'while it ran')), Math.min(leftMs, 2 ** 31 - 1))
+  const timer = setTimeout(() => abort.abort(new errors.REMOTE_EXPIRED(name, 'while it ran')), Math.min(leftMs, 2 ** 31 - 1))
   let progressAtMs = 0
   try {
     return await run({
@@ -96,7 +96,7 @@ async function runOne ({ settings, run }: Bench, { id, name, version, job, signa
       attempt: job.attemptsMade + 1,
       traceparent: envelope.tp,
       requestId: envelope.rq,
-      signal: AbortSignal.any([signal, deadline.signal]),
+      signal: abort.signal,
       progress: (value) => {
         const nowMs = settings.now()
         if (nowMs - progressAtMs < PROGRESS_MS) return

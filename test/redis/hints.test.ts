@@ -1,0 +1,36 @@
+// What an answer costs, as Redis sees it: one hint a job, from the record that has its end.
+import { once } from 'node:events'
+import t from 'tap'
+import { bullmqTier } from '#lib/remote/bullmq'
+import { until } from '../fixtures/until'
+import { echo, job, served } from './deployment'
+import { needsRedis, startRedis } from './server'
+
+const skip = needsRedis(t)
+const log = { info () {}, warn () {}, error () {} }
+
+t.test('20 committed jobs cost 20 hints, each published by the script that found the end in the record; none waits for the sweep', { skip }, async (t) => {
+  const redis = await startRedis(t)
+  const [producer, worker] = [0, 1].map(() => bullmqTier({ redis: redis.url, sweepMs: 60_000 }))
+  for (const tier of [producer!, worker!]) {
+    t.teardown(() => tier.close())
+    tier.start({ log, served })
+  }
+  await until('both to be up', () => [producer!, worker!].every((tier) => tier.stats().shards[0]!.breaker === 'closed'))
+  await worker!.serve(served, echo, { size: 4, free: () => 4 })
+  await until('the worker to be known', () => producer!.stats().shards[0]!.queues['work@1']!.workers === 1)
+  const monitor = await redis.client.monitor()
+  t.teardown(() => monitor.disconnect())
+  const sources: string[] = []
+  monitor.on('monitor', (_time: string, args: string[], source: string) => {
+    if (args[0]!.toLowerCase() === 'publish' && /:r:/.test(args[1]!)) sources.push(source)
+  })
+  const values = Array.from({ length: 20 }, (_, at) => `${at}`)
+  const outcomes = await Promise.all(values.map((payload) => producer!.submit(job({ payload, durable: false })).done))
+  t.strictSame(outcomes.map((outcome) => outcome.status === 'ok' && outcome.payload), values)
+  const seen = once(monitor, 'monitor')
+  await redis.client.publish('end', '1')
+  await seen
+  t.strictSame(sources, values.map(() => 'lua'))
+  t.match(producer!.stats().counters, { hints: 20, swept: 0, badHints: 0 })
+})
