@@ -100,7 +100,7 @@ export function show (value: unknown): string {
 }
 
 /** The known name that few changes make of this one; undefined where none is near. */
-function nearest (name: string, known: readonly string[]): string | undefined {
+export function nearest (name: string, known: readonly string[]): string | undefined {
   if (name.length > 40) return undefined
   const most = Math.max(1, Math.floor(name.length / 3))
   let best: string | undefined
@@ -114,15 +114,20 @@ function nearest (name: string, known: readonly string[]): string | undefined {
   return best
 }
 
-/** Letters that are put in, taken out or replaced to make one of the other (Levenshtein). */
+/** Letters to put in, take out, replace, or swap with their neighbour to make one of the other. */
 function changes (one: string, other: string): number {
-  let row = Array.from({ length: other.length + 1 }, (_, at) => at)
+  let before: number[] = []
+  let last = Array.from({ length: other.length + 1 }, (_, at) => at)
   for (let i = 1; i <= one.length; i++) {
-    const next = [i]
+    const row = [i]
     for (let j = 1; j <= other.length; j++) {
-      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (one[i - 1] === other[j - 1] ? 0 : 1)))
+      const isSame = one[i - 1] === other[j - 1]
+      row[j] = Math.min(last[j]! + 1, row[j - 1]! + 1, last[j - 1]! + (isSame ? 0 : 1))
+      const isSwapped = i > 1 && j > 1 && one[i - 1] === other[j - 2] && one[i - 2] === other[j - 1]
+      if (isSwapped) row[j] = Math.min(row[j]!, before[j - 2]! + 1)
     }
-    row = next
+    before = last
+    last = row
   }
-  return row[other.length]!
+  return last[other.length]!
 }

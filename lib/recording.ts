@@ -78,16 +78,19 @@ export class Recording {
     const us = (ms: number): number => Math.max(0, Math.round((ms - this.#startMs) * 1000))
     const lanes = new Map<number, number[]>()
     const runs = this.#runs.sort((one, other) => one.startedAtMs - other.startedAtMs)
-      .map(({ job, slot, startedAtMs, runMs, waitMs, borderMs, ...args }): TraceEvent => ({
-        name: job,
-        cat: 'job',
-        ph: 'X',
-        pid: tierOf.get(slot) ?? POOL,
-        tid: slot * LANES + laneOf(lanes, slot, startedAtMs, startedAtMs + runMs),
-        ts: us(startedAtMs),
-        dur: Math.max(1, Math.round(runMs * 1000)),
-        args: { ...args, waitMs: round(waitMs), borderMs: round(borderMs) }
-      }))
+      .map(({ job, slot, startedAtMs, runMs, waitMs, borderMs, ...args }): TraceEvent => {
+        const { lane, ts, dur } = place(lanes, slot, us(startedAtMs), us(startedAtMs + runMs))
+        return {
+          name: job,
+          cat: 'job',
+          ph: 'X',
+          pid: tierOf.get(slot) ?? POOL,
+          tid: slot * LANES + lane,
+          ts,
+          dur,
+          args: { ...args, waitMs: round(waitMs), borderMs: round(borderMs) }
+        }
+      })
     return {
       displayTimeUnit: 'ms',
       traceEvents: [
@@ -150,15 +153,18 @@ export class Recording {
   }
 }
 
-/** The first lane of the actor that is free: slices of one lane may not overlap. */
-function laneOf (lanes: Map<number, number[]>, slot: number, startMs: number, endMs: number): number {
+/** The first lane of the actor that is free, in microseconds: slices of one lane may not overlap. */
+function place (lanes: Map<number, number[]>, slot: number, from: number, to: number):
+{ lane: number, ts: number, dur: number } {
   let ends = lanes.get(slot)
   if (ends === undefined) lanes.set(slot, ends = [])
-  // the clock of the run is rounded to microseconds
-  const free = ends.findIndex((end) => end <= startMs + 0.002)
+  // start and length of a run are rounded each, so one may seem to begin before the last has ended
+  const free = ends.findIndex((end) => end <= from + 2)
   const lane = free >= 0 ? free : Math.min(ends.length, LANES - 1)
-  ends[lane] = endMs
-  return lane
+  const ts = Math.max(from, ends[lane] ?? 0)
+  const dur = Math.max(1, to - ts)
+  ends[lane] = ts + dur
+  return { lane, ts, dur }
 }
 
 function round (value: number): number {

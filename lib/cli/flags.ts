@@ -1,5 +1,6 @@
 // Flags of a command: parsed strictly, with the nearest name where one is not known.
 import { parseArgs } from 'node:util'
+import { nearest } from '../index.js'
 import type { ParseArgsConfig } from 'node:util'
 
 /** Flags as given. */
@@ -37,9 +38,9 @@ export function parseFlags (command: string, options: FlagOptions, args: readonl
 
 /** `did you mean --json?`, or all that could be meant. */
 export function suggest (word: string, known: readonly string[], prefix = ''): string {
-  const [nearest] = known.map((name) => [distance(word, name), name] as const).sort(([one], [other]) => one - other)
-  return nearest !== undefined && nearest[0] <= Math.max(1, Math.floor(nearest[1].length / 3))
-    ? `did you mean ${prefix}${nearest[1]}?`
+  const meant = nearest(word, known)
+  return meant !== undefined
+    ? `did you mean ${prefix}${meant}?`
     : `expected one of ${known.map((name) => prefix + name).join(', ')}`
 }
 
@@ -49,22 +50,4 @@ export function toInteger (name: string, text: string | boolean): number {
     throw new UsageError(`option --${name}: expected an integer of at least 0, got ${JSON.stringify(text)}`)
   }
   return Number(text)
-}
-
-/** Letters to insert, remove, replace, or swap with their neighbour. */
-function distance (one: string, other: string): number {
-  let before: number[] = []
-  let last = Array.from({ length: other.length + 1 }, (_, index) => index)
-  for (let i = 1; i <= one.length; i++) {
-    const row = [i]
-    for (let j = 1; j <= other.length; j++) {
-      const isSame = one[i - 1] === other[j - 1]
-      row[j] = Math.min(last[j]! + 1, row[j - 1]! + 1, last[j - 1]! + (isSame ? 0 : 1))
-      const isSwapped = i > 1 && j > 1 && one[i - 1] === other[j - 2] && one[i - 2] === other[j - 1]
-      if (isSwapped) row[j] = Math.min(row[j]!, before[j - 2]! + 1)
-    }
-    before = last
-    last = row
-  }
-  return last[other.length]!
 }

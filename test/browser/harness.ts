@@ -23,11 +23,18 @@ export const skip = executablePath === undefined && process.env.CI === undefined
   : false
 
 let browser: Promise<Browser> | undefined
+/** Where the browser serves its DevTools; one for each process of tests. */
+export const devtoolsPort = 20_000 + process.pid % 10_000
 
 /** A page of its own. `complaints` collects errors, refusals by the content policy, and requests to other hosts. */
 export async function openPage (t: Test, options: BrowserContextOptions = {}):
 Promise<{ page: Page, complaints: string[] }> {
-  browser ??= chromium.launch({ executablePath: executablePath!, args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'] })
+  browser ??= chromium.launch({
+    executablePath: executablePath!,
+    args: [
+      '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', `--remote-debugging-port=${devtoolsPort}`
+    ]
+  })
   const context = await (await browser).newContext({ viewport: { width: 1280, height: 900 }, ...options })
   t.teardown(() => context.close())
   const page = await context.newPage()

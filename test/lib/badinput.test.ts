@@ -125,6 +125,7 @@ for (const key of Object.keys(right)) {
 
 t.test('timeout means timeoutMs, and what is far from all is told without a guess', async (t) => {
   t.match(refusal(() => checkOptions({ jobs, timeout: 5 } as never)), /did you mean timeoutMs\?$/)
+  t.match(refusal(() => checkOptions({ jobs, ipn: true } as never)), /did you mean pin\?$/, 'two letters that changed places are one mistake')
   t.match(refusal(() => checkOptions({ jobs, retryPolicy: 5 } as never)), /got an unknown option$/)
   t.match(refusal(() => checkOptions({ jobs, [Symbol('odd')]: 5 } as never)), /^option Symbol\(odd\): .*unknown option$/)
 })

@@ -1,6 +1,7 @@
 // The trace file: groups, lanes, slices, counters and open tiers, from given times.
 import t from 'tap'
 import { Recording } from '#lib/recording'
+import { faultsOf } from '../fixtures/traceformat'
 
 const slots = [{ id: 0, cpu: 0, tier: 1 }, { id: 1, cpu: null, tier: 2 }] as const
 const run = { job: 'hash', waitMs: 1, borderMs: 0.5, outcome: 'ok' }
@@ -20,6 +21,34 @@ t.test('two jobs of one actor after each other share its lane; of two at once th
   const names = traceEvents.filter(({ name }) => name === 'thread_name' || name === 'process_name')
   t.strictSame(names.map(({ pid, args }) => [pid, args!.name]),
     [[0, 'pool'], [1, 'tier 1'], [2, 'tier 2'], [1, 'actor 0, cpu 0'], [2, 'actor 1'], [2, 'actor 1 (2)']])
+})
+
+t.test('a run that seems to begin 1 µs before the last has ended begins with its end: a viewer drops what overlaps', async (t) => {
+  const recording = new Recording(slots, 100, 1)
+  recording.state(100, 0, 'open')
+  recording.count(100, 1, 0)
+  recording.run({ ...run, slot: 0, startedAtMs: 102, runMs: 5 })
+  recording.run({ ...run, slot: 0, startedAtMs: 106.999, runMs: 1 })
+  const trace = recording.end(120)
+  t.strictSame(trace.traceEvents.filter(({ ph }) => ph === 'X').map(({ tid, ts, dur }) => [tid, ts, dur]),
+    [[0, 2000, 5000], [0, 7000, 999]])
+  t.strictSame(faultsOf(JSON.stringify(trace)), [])
+})
+
+t.test('the checker of traces finds what is wrong', async (t) => {
+  const faults = (...traceEvents: object[]): string[] => faultsOf(JSON.stringify({ displayTimeUnit: 'ms', traceEvents }))
+  const lane = { name: 'thread_name', ph: 'M', pid: 1, tid: 0, args: { name: 'actor 0' } }
+  const slice = { name: 'a', cat: 'job', ph: 'X', pid: 1, tid: 0, ts: 1, dur: 2 }
+  const begin = { name: 'a', cat: 'gate', ph: 'b', pid: 1, tid: 0, ts: 1, id: 1 }
+  t.strictSame(faults(lane, slice), [])
+  t.strictSame(faults(slice), ['0 a: a lane with a name'])
+  t.strictSame(faults(lane, slice, { ...slice, ts: 2 }), ['a at 2 overlaps one that ends at 3 in lane 1/0'])
+  t.strictSame(faults(lane, { ...slice, dur: 0 }), ['1 a: a duration above 0'])
+  t.strictSame(faults(lane, { ...slice, ts: 1.5 }), ['1 a: a time, in whole microseconds'])
+  t.strictSame(faults(begin), ['gate/1/a never ends'])
+  t.strictSame(faults({ ...begin, ph: 'e' }), ['a: e at 1 out of turn'])
+  t.strictSame(faults({ ...begin, ph: 'C', args: { a: null } }), ['0 a: counters are numbers'])
+  t.strictSame(faultsOf('{}'), ['no list of events'])
 })
 
 t.test('counters are kept where they change: 4 readings, 3 points', async (t) => {

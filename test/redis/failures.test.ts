@@ -1,13 +1,15 @@
 // Redis killed with and without its data and frozen; a worker process killed: no wrong answer, recovery alone.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { createScheduler } from '#lib/index'
 import { bullmqTier } from '#lib/remote/bullmq'
+import { faultsOf } from '../fixtures/traceformat'
 import { until } from '../fixtures/until'
 import { needsRedis, startRedis } from './server'
-import type { RemoteStats, Scheduler } from '#lib/index'
+import type { RemoteStats, Scheduler, Trace } from '#lib/index'
 import type { ChildProcess } from 'node:child_process'
 import type { Test } from 'tap'
 
@@ -79,10 +81,12 @@ t.test('a frozen Redis: submits are given up, then refused at once, and none is 
   t.equal(waiting, 0)
 })
 
-t.test('the worker command serves, its job survives a kill -9 of it, and SIGTERM ends it with status 0', { skip }, async (t) => {
+t.test('the worker command serves, its job survives a kill -9 of it, and SIGTERM ends it with status 0 and a trace', { skip }, async (t) => {
   const redis = await startRedis(t)
+  const file = join(t.testdir(), 'trace.json')
   const start = async (): Promise<ChildProcess> => {
-    const child = spawn(process.execPath, [cli, 'worker', '--jobs', jobs, '--redis', redis.url, '--queues', 'wait@1'],
+    const child = spawn(process.execPath,
+      [cli, 'worker', '--jobs', jobs, '--redis', redis.url, '--queues', 'wait@1', '--trace', file],
       { stdio: ['ignore', 'ignore', 'pipe'] })
     t.teardown(() => child.kill('SIGKILL'))
     await once(child.stderr!, 'data')
@@ -99,4 +103,10 @@ t.test('the worker command serves, its job survives a kill -9 of it, and SIGTERM
   t.equal(await answer, 1500)
   second.kill('SIGTERM')
   t.strictSame(await once(second, 'exit'), [0, null])
+  const text = readFileSync(file, 'utf8')
+  t.strictSame(faultsOf(text), [])
+  const [run, ...others] = (JSON.parse(text) as Trace).traceEvents.filter(({ ph }) => ph === 'X')
+  t.match(run, { name: 'wait', args: { outcome: 'ok' } })
+  t.ok(run!.dur! > 1_400_000, `${run!.dur} µs of 1500 ms`)
+  t.strictSame(others, [])
 })

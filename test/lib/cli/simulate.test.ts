@@ -5,6 +5,7 @@ import path from 'node:path'
 import t from 'tap'
 import { createScheduler } from '#lib/index'
 import { openMachine } from '../../fixtures/machines'
+import { faultsOf } from '../../fixtures/traceformat'
 import type { Simulation, Trace } from '#lib/index'
 import type { Test } from 'tap'
 
@@ -97,6 +98,7 @@ t.test('--trace writes what --replay reads: the same number of jobs on the same 
   const { folder, args } = given(t)
   const file = path.join(folder, 'trace.json')
   t.equal(run(...args, '--rate', '1000', '--seconds', '1', '--trace', file).status, 0)
+  t.same(faultsOf(readFileSync(file, 'utf8')), [])
   const trace: Trace = JSON.parse(readFileSync(file, 'utf8'))
   const runs = trace.traceEvents.filter(({ ph, cat }) => ph === 'X' && cat === 'job')
   t.ok(runs.length > 900, String(runs.length))
