@@ -379,6 +379,10 @@ export class Context implements JobContext {
     if (this.cancelled) this.signal.throwIfAborted()
   }
 
+  progress (value: unknown): void {
+    if (this.#meta.hasListener) this.#end.log({ type: 'progress', id: this.#id, value })
+  }
+
   get deadline (): number | undefined {
     const timeoutMs = this.#meta.timeoutMs ?? this.#boot.timeoutMs
     return timeoutMs === 0 ? undefined : performance.timeOrigin + this.#startedMs + timeoutMs
@@ -408,7 +412,15 @@ export function warmContext (boot: Pick<ActorBoot, 'tier' | 'cpu'>): JobContext 
   const log = makeLog(0, SILENT, () => {})
   const { tier, cpu } = boot
   return {
-    cancelled: false, signal, throwIfCancelled: () => {}, deadline: undefined, requestId: undefined, log, tier, cpu
+    cancelled: false,
+    signal,
+    throwIfCancelled: () => {},
+    progress: () => {},
+    deadline: undefined,
+    requestId: undefined,
+    log,
+    tier,
+    cpu
   }
 }
 

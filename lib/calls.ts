@@ -26,6 +26,7 @@ export const callChecks = {
   traceparent: text,
   // genReqId of Fastify may give numbers
   requestId: either(text, { expected: 'a number', test: (value) => typeof value === 'number' }),
+  onProgress: { expected: 'a function', test: (value) => typeof value === 'function' },
   log: { expected: 'a logger with the methods of pino', test: (value) => value !== null && typeof value === 'object' }
 } as const satisfies Record<keyof OffloadOptions, Check>
 

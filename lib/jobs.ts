@@ -12,6 +12,11 @@ export interface JobContext {
   readonly deadline: number | undefined
   /** records reach the logger given with the call (in Fastify: the request's) */
   readonly log: JobLog
+  /**
+   * Tell how far the job is: reaches `onProgress` of the call, and the status and events of a durable job. Any value
+   * that can be cloned; without anybody who listens nothing is sent.
+   */
+  progress (value: unknown): void
   /** id of the request that offloaded the job, if one did */
   readonly requestId: string | undefined
   readonly tier: number
@@ -84,6 +89,8 @@ export interface JobMeta {
   readonly timeoutMs?: number
   readonly requestId?: string
   readonly logLevel?: number
+  /** somebody listens to `ctx.progress` */
+  readonly hasListener?: true
   /** W3C trace context, where tracing is on */
   readonly trace?: Readonly<Record<string, string>>
   /** what `context.capture()` returned */
@@ -103,6 +110,7 @@ export type FromActor = 0 |
     /** null: the actor is pinned, and read its mask back; else why it is not */
     readonly pinReason: string | null
   } |
+  { readonly type: 'progress', readonly id: number, readonly value: unknown } |
   {
     readonly type: 'log'
     readonly id: number
@@ -145,6 +153,7 @@ export interface OverflowOptions {
   readonly requestId?: string
   readonly traceparent?: string
   readonly idempotencyKey?: { readonly scope: string, readonly value: string }
+  readonly onProgress?: (value: unknown) => void
 }
 
 /** Where a job goes when no open actor can take it in time. lib/remote/spill.ts makes one of a remote tier. */

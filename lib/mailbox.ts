@@ -357,7 +357,7 @@ export class ActorEnd {
   onMessage (listener: (message: ToActor) => void): void { this.#bell.on('message', listener) }
   send (message: FromActor): void { this.#bell.postMessage(message) }
 
-  /** Send a log record; it reaches the host before any reply that is written later. */
+  /** Send a log record or progress; it reaches the host before any reply that is written later. */
   log (record: FromActor): void {
     this.#bell.postMessage(record)
     this.#hasLogged = true

@@ -34,6 +34,8 @@ export interface OffloadOptions {
   traceparent?: string
   /** becomes `ctx.requestId` */
   requestId?: string
+  /** called with each value of the job's `ctx.progress`, before the job settles; of a durable job see its events */
+  onProgress?: (value: unknown) => void
   /** where `ctx.log` writes: a pino logger @default the pool's */
   log?: Partial<JobLog>
 }

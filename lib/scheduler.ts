@@ -487,12 +487,14 @@ export class Scheduler {
   }
 
   /** What the actor must know of a call beside its input. */
-  #metaOf ({ requestId, timeoutMs, log }: OffloadOptions): JobMeta | undefined {
+  #metaOf ({ requestId, timeoutMs, log, onProgress }: OffloadOptions): JobMeta | undefined {
     const logLevel = log === undefined ? this.#logLevel : logLevelOf(log)
-    if (requestId === undefined && timeoutMs === undefined && logLevel === this.#logLevel) return undefined
+    if (requestId === undefined && timeoutMs === undefined && logLevel === this.#logLevel &&
+      onProgress === undefined) return undefined
     return {
       ...(logLevel !== this.#logLevel && { logLevel }),
       ...(timeoutMs !== undefined && { timeoutMs }),
+      ...(onProgress !== undefined && { hasListener: true }),
       ...(requestId !== undefined && { requestId })
     }
   }

@@ -119,8 +119,9 @@ export class Settling {
   onMessage (actor: Actor<Job>, message: FromActor): void {
     if (message === 0) return this.#collect(actor)
     if (message.type === 'stray') return this.#onStray(actor, message.job, message.error as WireError)
-    if (message.type !== 'log') return
+    if (message.type !== 'log' && message.type !== 'progress') return
     const job = actor.mailbox?.jobOf(message.id)
+    if (message.type === 'progress') return job?.options.onProgress?.(message.value)
     const log = job?.options.log ?? this.#options.log
     // a logger that adds the ids of the trace finds them
     if (job?.spans === undefined) writeLog(log, message)

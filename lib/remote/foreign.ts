@@ -20,8 +20,8 @@ Promise<RunResult> {
     const verdict = own?.validate?.(input) ?? true
     if (verdict !== true) throw new errors.REMOTE_ENVELOPE(job, `its input is not valid${verdict === false ? '' : `: ${verdict}`}`)
     const timeoutMs = Math.max(1, Math.ceil(taken.timeoutMs === 0 ? leftMs : Math.min(leftMs, taken.timeoutMs)))
-    const { traceparent, requestId } = taken
-    const result = await pool.run(name, input, { signal, timeoutMs, traceparent, requestId })
+    const { traceparent, requestId, progress: onProgress } = taken
+    const result = await pool.run(name, input, { signal, timeoutMs, traceparent, requestId, onProgress })
     const encoded = codecs.encode(result)
     if (encoded === undefined) throw new errors.RESULT_UNCLONEABLE(job, 'it cannot travel to another machine as it is')
     return { status: 'ok', ...encoded }

@@ -189,6 +189,7 @@ const rightCall: Record<string, (v: any) => boolean> = {
   idempotencyKey: (v) => object(v) && string(v.scope) && string(v.value),
   traceparent: string,
   requestId: (v) => string(v) || typeof v === 'number',
+  onProgress: (v) => typeof v === 'function',
   log: (v) => typeof v === 'object' && v !== null
 }
 

@@ -43,6 +43,11 @@ const same: [what: string, run: (pool: Awaited<ReturnType<typeof start>>) => Pro
   ['an unknown name', (pool) => pool.offload('nobody', 0)],
   ['a timeout of an async job', (pool) => pool.offload('waitUntilCancelled', 0, { timeoutMs: 10 })],
   ['a signal that is aborted already', (pool) => pool.offload('wait', 5, { signal: AbortSignal.abort(new Error('gone')) })],
+  ['3 values of progress before the result', async (pool) => {
+    const seen: unknown[] = []
+    const result = await pool.offload('steps', { steps: 3 }, { onProgress: (value) => { seen.push(value) } })
+    return [...seen, result, await pool.offload('steps', { steps: 2 })]
+  }],
   ['the request id', async (pool) => {
     const { requestId, tier } = await pool.offload('where', 0, { requestId: 'r-1' })
     return { requestId, tier }
