@@ -23,6 +23,8 @@ const BEAT_MS = 5000
 const ALIVE_MS = 15000
 /** How often a worker without free slots looks for some. */
 const LOOK_MS = 50
+/** Deaths of its workers after which the engine itself gives a job up: above what `attempts` may be. */
+const MAX_DEATHS = 1000
 /** Time that closing a connection may take, ms. */
 const CLOSE_MS = 3000
 
@@ -84,7 +86,8 @@ export class Consumer implements Serving {
       concurrency: 1,
       lockDuration: lockMs,
       stalledInterval: stalledMs,
-      maxStalledCount: 1,
+      // the envelope tells how many deaths a job survives
+      maxStalledCount: MAX_DEATHS,
       drainDelay: FETCH_WAIT_S,
       runRetryDelay: 250,
       skipVersionCheck: true

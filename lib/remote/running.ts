@@ -10,7 +10,7 @@ import type { Envelope, Sealed } from './envelope.js'
 import type { Keys } from './keys.js'
 import type { Settings } from './settings.js'
 
-/** Progress is written no more often than this, ms. */
+/** Progress is written no more often than this, ms; the last value is, then. */
 const PROGRESS_MS = 200
 
 export type ConsumerCounters = Record<
@@ -58,6 +58,12 @@ export async function runFetched (bench: Bench, fetched: Fetched): Promise<Seale
     counters.expired++
     return answers.fail(id, { status: 'expired', error: toText(new errors.REMOTE_EXPIRED(name, 'before it started')) }, false)
   }
+  // fetched counts, too: whether it had begun nobody knows
+  const deaths = job.stalledCounter
+  if (deaths > Math.max(1, (job.opts.attempts ?? 1) - 1)) {
+    counters.failed++
+    return answers.fail(id, { status: 'failed', error: toText(new errors.REMOTE_LOST(name, `${deaths} of its workers died under it`)) }, false)
+  }
   if (job.attemptsStarted > 1 && await client.exists(keys.gone(queue, job.id!)) === 1) {
     counters.cancelledHere++
     return answers.fail(id, { status: 'cancelled', error: toText(new errors.CANCELLED(name, 'while it ran on another machine')) }, false)
@@ -80,10 +86,19 @@ async function open ({ settings, client, keys }: Bench, { id, queue, job }: Fetc
   return [envelope, payload]
 }
 
-async function runOne ({ settings, run }: Bench, { id, name, version, job, abort }: Fetched, envelope: Envelope,
+async function runOne ({ run }: Bench, { id, name, version, job, abort }: Fetched, envelope: Envelope,
   payload: string, leftMs: number): Promise<RunResult> {
   const timer = setTimeout(() => abort.abort(new errors.REMOTE_EXPIRED(name, 'while it ran')), Math.min(leftMs, 2 ** 31 - 1))
-  let progressAtMs = 0
+  let progressTimer: NodeJS.Timeout | undefined
+  let progress: unknown
+  const writeProgress = (): void => {
+    progressTimer = setTimeout(() => {
+      progressTimer = undefined
+      if (progress !== undefined) writeProgress()
+    }, PROGRESS_MS)
+    job.updateProgress(progress as object).catch(() => {}) // the next one may be written
+    progress = undefined
+  }
   try {
     return await run({
       id,
@@ -98,14 +113,13 @@ async function runOne ({ settings, run }: Bench, { id, name, version, job, abort
       requestId: envelope.rq,
       signal: abort.signal,
       progress: (value) => {
-        const nowMs = settings.now()
-        if (nowMs - progressAtMs < PROGRESS_MS) return
-        progressAtMs = nowMs
-        job.updateProgress(value as object).catch(() => {}) // the next one may be written
+        progress = value ?? null
+        if (progressTimer === undefined) writeProgress()
       }
     })
   } finally {
     clearTimeout(timer)
+    clearTimeout(progressTimer)
   }
 }
 

@@ -81,24 +81,30 @@ t.test('a frozen Redis: submits are given up, then refused at once, and none is 
   t.equal(waiting, 0)
 })
 
-t.test('the worker command serves, its job survives a kill -9 of it, and SIGTERM ends it with status 0 and a trace', { skip }, async (t) => {
+t.test('the worker command: its durable job survives two kills -9 of it, the next one is lost with the third; SIGTERM ends it with status 0 and a trace', { skip }, async (t) => {
   const redis = await startRedis(t)
   const file = join(t.testdir(), 'trace.json')
   const start = async (): Promise<ChildProcess> => {
     const child = spawn(process.execPath,
-      [cli, 'worker', '--jobs', jobs, '--redis', redis.url, '--queues', 'wait@1', '--trace', file],
+      [cli, 'worker', '--jobs', jobs, '--redis', redis.url, '--queues', 'wait@1', '--lock', '2000', '--trace', file],
       { stdio: ['ignore', 'ignore', 'pipe'] })
     t.teardown(() => child.kill('SIGKILL'))
     await once(child.stderr!, 'data')
     return child
   }
+  const locks = async (): Promise<number> => (await redis.client.keys('{fs:default:r1:0}:wait@1:*:lock')).length
+  const killUnderIt = async (times: number): Promise<void> => {
+    for (let kill = 0; kill < times; kill++) {
+      const child = await start()
+      await until('the job to run', async () => await locks() === 1)
+      child.kill('SIGKILL')
+      await once(child, 'exit')
+      await until('its lock to end', async () => await locks() === 0)
+    }
+  }
   const producer = await pool(t, redis.url, false)
-  const first = await start()
   const answer = producer.offload('wait', 1500, { durable: true })
-  let active = 0
-  while (active === 0) active = await redis.client.llen('{fs:default:r1:0}:wait@1:active')
-  first.kill('SIGKILL')
-  await once(first, 'exit')
+  await killUnderIt(2)
   const second = await start()
   t.equal(await answer, 1500)
   second.kill('SIGTERM')
@@ -109,4 +115,9 @@ t.test('the worker command serves, its job survives a kill -9 of it, and SIGTERM
   t.match(run, { name: 'wait', args: { outcome: 'ok' } })
   t.ok(run!.dur! > 1_400_000, `${run!.dur} µs of 1500 ms`)
   t.strictSame(others, [])
+
+  const lost = producer.offload('wait', 1501, { durable: true })
+  await killUnderIt(3)
+  await start()
+  await t.rejects(lost, { code: 'FST_ERR_SPILLOVER_REMOTE_LOST', message: /3 of its workers died under it/ })
 })
