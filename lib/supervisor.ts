@@ -49,6 +49,8 @@ export class Supervisor<T extends Held> implements Threads<T> {
   #pinning: Pinning
   readonly #kept: () => ActorBoot['kept']
   readonly #pools = new Map<number, Piscina>()
+  /** where no thread could be made */
+  readonly #barren = new Set<Piscina>()
   /** threads that have had their task */
   readonly #used = new WeakSet<Worker>()
 
@@ -131,7 +133,9 @@ export class Supervisor<T extends Held> implements Threads<T> {
     const task = { boot, ports, [Piscina.queueOptionsSymbol]: onThread }
     // a promise of our own: where no thread can be made, piscina throws
     new Promise((resolve) => {
+      this.#barren.add(pool)
       resolve(pool.run(task, { transferList: [ports.bell, ports.values], signal: kill.signal }))
+      this.#barren.delete(pool)
     }).then(() => ended(undefined), (error: unknown) => ended(kill.signal.aborted ? kill.signal.reason : error))
     return {
       mailbox,
@@ -144,7 +148,9 @@ export class Supervisor<T extends Held> implements Threads<T> {
   /** Threads that were told to end. */
   async close (): Promise<void> {
     const limit = new Promise((resolve) => setTimeout(resolve, CLOSE_MS).unref())
-    const ended = Promise.allSettled([...this.#pools.values()].map((pool) => pool.destroy()))
+    // where a thread could not be made piscina has kept the task, and would reject a promise that it never gave away
+    const pools = [...this.#pools.values()].filter((pool) => !this.#barren.has(pool) || pool.threads.length > 0)
+    const ended = Promise.allSettled(pools.map((pool) => pool.destroy()))
     await Promise.race([limit, ended.then(() => this.#pinning.release())])
   }
 

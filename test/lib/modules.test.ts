@@ -48,6 +48,15 @@ t.test('a file that fails for another reason is named with that reason alone', a
   }
 })
 
+t.test('a Node option that threads do not take fails ready() and is named; nothing is rejected unheard when it closes', async (t) => {
+  const scheduler = createScheduler({ jobs: join(__dirname, '../fixtures/jobs.cjs'), execArgv: ['--max-old-space-size=200'] })
+  await t.rejects(scheduler.ready(), {
+    code: 'FST_ERR_SPILLOVER_JOB_MODULE', message: /invalid execArgv flags: --max-old-space-size=200/
+  })
+  await scheduler.close()
+  await new Promise((resolve) => setImmediate(resolve))
+})
+
 t.test('warmupCalls: 3 calls each job of warmup 3 times, one after the other; an unknown name is refused', async (t) => {
   const calls: unknown[] = []
   const table = new Map([
