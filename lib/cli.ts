@@ -56,9 +56,10 @@ Draws the machine: packages, nodes, caches, cores, and what each cpu is used for
 or why it is not.
 
 Options:
-${machineHelp}  --record FILE     save the kernel files that tell the machine as FILE, a tar.gz,
-                    to attach to an issue; unpacked, it is a DIR for --root. It
-                    holds nothing of the process but which cpus it may use.
+${machineHelp}  --record FILE     save the kernel files that tell the machine as FILE, a
+                    tar.gz, to attach to an issue; unpacked, it is a DIR for
+                    --root. It holds nothing of the process but which cpus it
+                    may use.
 `
 
 const planHelp = `Usage: fastify-spillover plan [options]
@@ -68,13 +69,14 @@ Prints the tiers of actors for this machine, and when they open.
 Options:
 ${machineHelp}  --strategy S      ${strategies.slice(0, 3).join(', ')},
                     ${strategies.slice(3).join(', ')} (default: ${strategies[0]})
-  --reserve N       cores of tier 1 kept free for the event loop, or auto (default)
+  --reserve N       cores of tier 1 kept free for the event loop, or auto
+                    (default)
   --home CPU        a cpu of the L3 domain that is to be tier 1
 `
 
+const json = { json: { type: 'boolean' } } as const
+const machine = { root: { type: 'string' }, ...json } as const
 const general = {
-  root: { type: 'string' },
-  json: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
   version: { type: 'boolean', short: 'v' }
 } as const
@@ -82,7 +84,7 @@ const general = {
 const commands: Readonly<Record<string, Command>> = {
   topology: {
     help: topologyHelp,
-    options: { ...general, record: { type: 'string' } },
+    options: { ...machine, record: { type: 'string' }, ...general },
     async run (flags) {
       const topology = await readMachine(flags)
       if (flags.record !== undefined) return record(String(flags.record), flags)
@@ -91,26 +93,27 @@ const commands: Readonly<Record<string, Command>> = {
   },
   simulate: {
     help: simulateHelp,
-    options: { ...general, ...simulateOptions },
+    options: { ...machine, ...simulateOptions, ...general },
     run: (flags) => runSimulate(flags, () => readMachine(flags), page)
   },
   worker: {
     help: workerHelp,
-    options: { ...general, ...workerOptions },
+    options: { ...workerOptions, ...general },
     run: (flags) => usage(() => runWorker(flags))
   },
   doctor: {
     help: doctorHelp,
-    options: { ...general, ...doctorOptions },
+    options: { ...json, ...doctorOptions, ...general },
     run: (flags) => usage(() => runDoctor(flags))
   },
   plan: {
     help: planHelp,
     options: {
-      ...general,
+      ...machine,
       strategy: { type: 'string' },
       reserve: { type: 'string' },
-      home: { type: 'string' }
+      home: { type: 'string' },
+      ...general
     },
     async run (flags) {
       const options: PlanOptions = {

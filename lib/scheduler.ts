@@ -210,7 +210,7 @@ export class Scheduler {
     reject: (error: unknown) => void, below?: Function): void {
     if (this.#state !== 'open') throw this.#state === 'new' ? new errors.NOT_READY(name) : new errors.CLOSED(name)
     const kind = this.#kinds.get(name)
-    if (kind === undefined) throw new errors.UNKNOWN_JOB(describe(name), '', this.jobs.join(', '))
+    if (kind === undefined) throw new errors.UNKNOWN_JOB(describe(name), '', this.jobs.join(', ') || 'none, the modules export no function')
     const defaults = this.#options
     let level = 1
     let { timeoutMs, queueTimeoutMs } = defaults
@@ -269,7 +269,7 @@ export class Scheduler {
   async broadcast<Name extends JobName> (name: Name, value: JobInput<Name>): Promise<void> {
     if (this.#state !== 'open') throw this.#state === 'new' ? new errors.NOT_READY(name) : new errors.CLOSED(name)
     const kind = this.#kinds.get(name)
-    if (kind === undefined) throw new errors.UNKNOWN_JOB(describe(name), '', this.jobs.join(', '))
+    if (kind === undefined) throw new errors.UNKNOWN_JOB(describe(name), '', this.jobs.join(', ') || 'none, the modules export no function')
     this.#settling.enter()
     try {
       await this.#broadcasts.send(name, kind.index, value, this.#actors)

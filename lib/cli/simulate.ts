@@ -28,14 +28,14 @@ What a pool would do on a machine under a load: tiers over time, waits and
 throughput. Nothing is measured; the real scheduler runs in virtual time.
 
 Options:
-  --root DIR        the machine whose kernel files lie below DIR, instead of this
-                    one; topology --record makes such a folder
-  --jobs FILE       JSON as { "resize": { "meanMs": 5, "share": 2 } }: mean run time
-                    of each job in ms, and its share of the load (default 1);
-                    "distribution": exponential (default), fixed or lognormal
-  --rate N          jobs a second; FROM-TO: rises or falls evenly, as in 100-4000
-  --replay FILE     the arrivals and run times of a trace made by record(), instead
-                    of --jobs and --rate
+  --root DIR        the machine whose kernel files lie below DIR, instead of
+                    this one; topology --record makes such a folder
+  --jobs FILE       JSON as { "resize": { "meanMs": 5, "share": 2 } }: mean run
+                    time of each job in ms, and its share of the load (default
+                    1); "distribution": exponential (default), fixed, lognormal
+  --rate N          jobs a second; FROM-TO rises or falls evenly, as in 100-4000
+  --replay FILE     the arrivals and run times of a trace made by record(),
+                    instead of --jobs and --rate
   --seconds N       time simulated (default: 10, or that of the trace)
   --seed N          other random numbers (default: 1); a seed gives one result
   --options FILE    JSON of the pool's options, as in { "maxQueued": 100 }

@@ -25,14 +25,15 @@ Runs jobs of other machines, taken from Redis, until SIGTERM.
 Options:
   --jobs FILE       module whose exported functions are the jobs
   --redis URL       redis:// or rediss://, several with commas; better in the
-                    environment: SPILLOVER_REDIS_URL (with SPILLOVER_SIGNING_KEY)
+                    environment: SPILLOVER_REDIS_URL
+                    (SPILLOVER_SIGNING_KEY has the key of signed jobs)
   --env NAME        deployment, as in the servers' option (default: default)
   --queues LIST     what to serve, as in resize@2,pdf@1 (default: every job)
   --drain MS        time for jobs that run at SIGTERM (default: 25000)
   --lock MS         run a dead worker's jobs again after this (default: 15000)
   --health PORT     /health/live, /health/ready and /health/tiers on 127.0.0.1
-  --trace FILE      record from the start, at most 200,000 jobs; at the end write a
-                    trace that Chrome and Perfetto open
+  --trace FILE      record from the start, at most 200,000 jobs; at the end
+                    write a trace that Chrome and Perfetto open
   -h, --help        print this text
 `
 

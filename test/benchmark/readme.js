@@ -1,6 +1,7 @@
 // Writes the tables of README.md from latest.json, between their markers: `npm run bench:readme`.
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { number } from './print.js'
+import { rewrite, table } from './rewrite.js'
 import { variants } from './variants.js'
 
 const here = new URL('.', import.meta.url)
@@ -29,11 +30,6 @@ const httpColumns = [['heavyPerSecond', 'heavy/s'], ['heavyLightP50Ms', 'light p
 
 function valueOf (section, id, variant, metric) {
   return latest.sections[section]?.cases.find((one) => one.id === id)?.results[variant]?.[metric]?.median
-}
-
-function table (head, rows) {
-  const line = (cells) => `| ${cells.join(' | ')} |`
-  return [line(head), line(head.map((_, index) => index === 0 ? '---' : '---:')), ...rows.map(line)].join('\n')
 }
 
 function format (value) {
@@ -85,16 +81,6 @@ function goals () {
     at === undefined ? '' : `${at === 'least' ? '≥' : '≤'} ${goal} ${unit}`,
     isReached === null ? '' : isReached ? 'ok' : 'not reached'
   ]))
-}
-
-/** Put text between `<!-- name:start -->` and `<!-- name:end -->` of a file. */
-function rewrite (file, name, content) {
-  const path = new URL(file, here)
-  const text = readFileSync(path, 'utf8')
-  const [start, end] = [`<!-- ${name}:start -->`, `<!-- ${name}:end -->`]
-  const [from, to] = [text.indexOf(start), text.indexOf(end)]
-  if (from < 0 || to < from) throw new Error(`${file}: expected the markers ${start} and ${end}`)
-  writeFileSync(path, `${text.slice(0, from + start.length)}\n${content}\n${text.slice(to)}`)
 }
 
 const sweep = lengths()

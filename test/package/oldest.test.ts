@@ -13,8 +13,9 @@ t.teardown(() => rmSync(work, { recursive: true, force: true, maxRetries: 3 }))
 const env = Object.fromEntries(Object.entries(process.env)
   .filter(([name]) => !/^(?:TAP|_TAPJS|NODE_OPTIONS$|NODE_V8)/.test(name)))
 
-const run = (cwd: string, ...args: string[]): Promise<{ status: number, out: string }> => new Promise((resolve) => {
-  execFile(process.execPath, args, { cwd, env, maxBuffer: 2 ** 26 }, (error, out, err) =>
+interface Ran { status: number, out: string }
+const run = (cwd: string, more: object, ...args: string[]): Promise<Ran> => new Promise((resolve) => {
+  execFile(process.execPath, args, { cwd, env: { ...env, NO_COLOR: '1', ...more }, maxBuffer: 2 ** 26 }, (error, out, err) =>
     resolve({ status: error === null ? 0 : Number(error.code ?? 1), out: out + err }))
 })
 
@@ -88,7 +89,7 @@ for (const [fastify, typescript] of [
   for (const [name, text] of Object.entries(files)) writeFileSync(path.join(folder, name), text)
 
   t.test(`${title}: names, inputs, results and options compile, and 7 wrong ones do not`, { skip: isOld && skipOld }, async (t) => {
-    const check = (file: string) => run(folder, path.join(typescript, 'bin/tsc'), '--noEmit', '--strict', '--module', 'nodenext',
+    const check = (file: string) => run(folder, {}, path.join(typescript, 'bin/tsc'), '--noEmit', '--strict', '--module', 'nodenext',
       '--target', 'es2022', '--types', 'node', '--typeRoots', path.join(modules, '@types'), '--skipLibCheck', '--pretty', 'false',
       ...(isOld ? [] : ['--ignoreConfig']), file)
     const right = await check('right.ts')
@@ -99,8 +100,30 @@ for (const [fastify, typescript] of [
     t.same([...new Set(lines)], [5, 6, 7, 8, 9, 10, 11])
   })
 
+  t.test(`${title}: the type tests of tstyche pass, the negative ones too`, { skip: isOld && skipOld }, async (t) => {
+    const types = path.join(folder, 'types')
+    for (const suite of ['plain', 'registered']) {
+      cpSync(path.join(root, 'test/types', suite), path.join(types, suite), { recursive: true })
+      // options that the oldest knows
+      writeFileSync(path.join(types, suite, 'tsconfig.json'), JSON.stringify({
+        compilerOptions: {
+          strict: true, noUncheckedIndexedAccess: true, module: 'nodenext', target: 'es2022', noEmit: true, skipLibCheck: true, types: ['node'], typeRoots: [path.join(modules, '@types')]
+        },
+        include: ['*.ts']
+      }))
+    }
+    writeFileSync(path.join(types, 'tstyche.config.json'), '{}')
+    const module = path.join(typescript, 'lib/typescript.js')
+    const { status, out } = await run(types, { TSTYCHE_TYPESCRIPT_MODULE: module },
+      path.join(modules, 'tstyche/build/bin.js'), '--config', path.join(types, 'tstyche.config.json'))
+    t.equal(status, 0, out)
+    t.match(out, new RegExp(`uses TypeScript ${versionIn(typescript).replaceAll('.', '\\.')}`), 'the TypeScript it is for')
+    const [, passed] = /Assertions: (\d+) passed, \1 total/.exec(out) ?? []
+    t.ok(Number(passed) > 40, `${passed} assertions`)
+  })
+
   t.test(`${title}: a job runs and the pool closes`, async (t) => {
-    const { status, out } = await run(folder, 'run.js')
+    const { status, out } = await run(folder, {}, 'run.js')
     t.equal(status, 0, out)
     t.same(JSON.parse(out), { version: version(fastify), sum: 3, status: 'ok' })
   })
