@@ -80,7 +80,10 @@ function handlerOf (durables: Durables, options: DurableChecked, name: string,
         }
         if (applied.length > 0) reply.header('preference-applied', applied.join(', '))
         const state = key === undefined ? 'queued' : (await durables.lookup(ticket.id))?.state ?? 'queued'
-        return reply.code(202).headers({ location: links.self, 'retry-after': '1' }).send({ id: ticket.id, state, links })
+        const estimateMs = durables.estimateMs(name)
+        const retryAfterS = Math.min(30, Math.max(1, Math.ceil((estimateMs ?? 0) / 1000)))
+        return reply.code(202).headers({ location: links.self, 'retry-after': String(retryAfterS) })
+          .send({ id: ticket.id, state, ...(estimateMs !== undefined && { estimateMs: Math.ceil(estimateMs) }), links })
       } finally {
         ticket.detach()
       }

@@ -28,6 +28,7 @@ export const schemas = {
       id: text,
       job: text,
       state: { ...text, enum: ['queued', 'running', 'succeeded', 'failed', 'cancelled', 'expired'] },
+      estimateMs: { type: 'integer' },
       attempt: { type: 'integer' },
       progress: {},
       createdAt: { ...text, format: 'date-time' },

@@ -32,6 +32,8 @@ export class Durables {
   readonly #codecs: Codecs
   /** names of the pool's jobs; empty before it is ready */
   readonly #jobs: () => readonly string[]
+  /** moving means from submit to end of the jobs that this process saw succeed, ms */
+  readonly #totals = new Map<string, number>()
 
   constructor (options: RemoteChecked, codecs: Codecs, jobs: () => readonly string[]) {
     this.#options = options
@@ -69,6 +71,9 @@ export class Durables {
       requestId,
       resultTtlMs
     } satisfies RemoteJob)
+    const sinceMs = Date.now()
+    // a key's job may have ended long ago
+    if (idempotencyKey === undefined) ticket.done.then(({ status }) => { if (status === 'ok') this.#saw(job, Date.now() - sinceMs) }, () => {})
     return this.#open(job, ticket)
   }
 
@@ -80,10 +85,23 @@ export class Durables {
     return endedAtMs !== undefined && endedAtMs + this.#options.resultTtlMs < Date.now()
   }
 
-  lookup (id: string): Promise<RemoteStatus | null> { return this.#options.tier.lookup(id) }
+  async lookup (id: string): Promise<RemoteStatus | null> {
+    const status = await this.#options.tier.lookup(id)
+    if (status?.state === 'succeeded' && status.endedAtMs !== undefined) this.#saw(status.job, status.endedAtMs - status.createdAtMs)
+    return status
+  }
+
+  /** How long such a job took lately, its wait included, ms; undefined before this process has seen one succeed. */
+  estimateMs (job: string): number | undefined { return this.#totals.get(job) }
+
   cancel (id: string, reason: string): Promise<'removed' | 'signalled' | 'finished' | 'unknown'> { return this.#options.tier.cancel(id, reason) }
 
   valueOf (job: string, outcome: RemoteOutcome): unknown { return this.#codecs.valueOf(job, outcome) }
+
+  #saw (job: string, totalMs: number): void {
+    const mean = this.#totals.get(job) ?? totalMs
+    this.#totals.set(job, mean + (totalMs - mean) / 8)
+  }
 
   #open (job: string, { id, accepted, done, detach }: RemoteTicket): DurableTicket {
     const value = done.then((outcome) => this.#codecs.valueOf(job, outcome))

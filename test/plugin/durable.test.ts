@@ -58,6 +58,15 @@ t.test('a job is answered 202 with its place; its status leads with 303 to the r
   t.equal((await get(app, `${location}?redirect=0`, { 'if-none-match': plain.headers.etag as string })).statusCode, 304)
 })
 
+t.test('202 tells how long such jobs took lately, once one has been seen to end', async (t) => {
+  const app = await build(t)
+  const first = await post(app, '/wait', 50)
+  t.notOk('estimateMs' in first.json())
+  t.equal((await get(app, first.headers.location as string, { prefer: 'wait=20' })).statusCode, 303)
+  const { estimateMs } = (await post(app, '/wait', 1)).json() as { estimateMs: number }
+  t.ok(Number.isInteger(estimateMs) && estimateMs > 0, `${estimateMs} ms`)
+})
+
 t.test('Prefer: wait gives the result itself if it comes in time, respond-async never waits, both are told of', async (t) => {
   const app = await build(t)
   const waited = await post(app, '/echo', 7, { prefer: 'wait=10' })
