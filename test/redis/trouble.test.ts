@@ -1,10 +1,11 @@
 // Redis full, slow and cut off from the network: local jobs go on, refusals are quick, recovery needs nobody.
-import { execFileSync, spawnSync } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import t from 'tap'
 import { createScheduler } from '#lib/index'
 import { bullmqTier } from '#lib/remote/bullmq'
 import { until } from '../fixtures/until'
+import { needsNamespaces } from './hosts'
 import { startProxy } from './proxy'
 import { needsRedis, startRedis } from './server'
 import type { RemoteStats, Scheduler } from '#lib/index'
@@ -61,17 +62,7 @@ t.test('a Redis 100 ms away works; one slower than the command timeout opens the
   t.equal(await producer.offload('echo', 'again', { durable: true }), 'again')
 })
 
-/** Why network namespaces cannot be used here; false if they can. */
-function needsNamespaces (): false | string {
-  if (skip !== false) return skip
-  if (process.getuid?.() !== 0) return 'a cut network needs root, to make a network namespace'
-  const name = `fs-try-${process.pid}`
-  const { status } = spawnSync('ip', ['netns', 'add', name], { stdio: 'ignore' })
-  spawnSync('ip', ['netns', 'del', name], { stdio: 'ignore' })
-  return status === 0 ? false : 'a cut network needs `ip netns add`, which fails here (iproute2, or no right to)'
-}
-
-t.test('a network that swallows every packet: in-flight jobs are answered after it, submits meanwhile fail', { skip: needsNamespaces() }, async (t) => {
+t.test('a network that swallows every packet: in-flight jobs are answered after it, submits meanwhile fail', { skip: needsNamespaces(skip) }, async (t) => {
   const name = `fs-${process.pid}`
   const [here, there] = [`fsh${process.pid}`, `fst${process.pid}`]
   const ip = (...args: string[]): void => { execFileSync('ip', args, { stdio: 'pipe' }) }
