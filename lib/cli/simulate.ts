@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { simulate } from '../index.js'
 import { drawCurves } from './curves.js'
 import { toInteger, UsageError } from './flags.js'
+import { wrap } from './paint.js'
 import { drawPicture } from './picture.js'
 import type { Arrival, Options, SimulatedKind, SimulateOptions, Simulation, Topology, Trace } from '../index.js'
 import type { Flags } from './flags.js'
@@ -100,25 +101,26 @@ function printSimulation (page: Page, result: Simulation): string {
   const count = (value: number): string => Math.round(value).toLocaleString('en')
   const share = (value: number): string => `${(value * 100).toFixed(value < 0.1 ? 1 : 0)} %`
   const ms = (value: number): string => value < 10 ? `${value.toFixed(2)} ms` : `${count(value)} ms`
-  const row = (name: string, text: string): string => `${name.padEnd(12)}${text}`
+  const row = (name: string, text: string): string[] =>
+    wrap(page, text.split(' '), 12).map((line, index) => index === 0 ? name.padEnd(12) + line : line)
   const rows = [
-    ['tier', 'actors', 'opens above', 'open', 'busy', 'jobs'],
+    ['tier', 'actors', 'opens over', 'open', 'busy', 'jobs'],
     ...tiers.map(({ tier, actors, threshold, openShare, use, completed }) =>
       [String(tier), String(actors), threshold === 0 ? 'always' : `${threshold} active`, share(openShare), share(use), count(completed)])
   ]
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((cells) => cells[column]!.length)))
   return [
-    `simulated, not measured: ${seconds} s, ${count(offered / seconds)} jobs a second offered`,
+    ...wrap(page, `simulated, not measured: ${seconds} s, ${count(offered / seconds)} jobs a second offered`.split(' '), 2),
     '',
-    ...rows.map((cells) => cells.map((cell, column) => cell.padStart(widths[column]!)).join('  ')),
+    ...rows.map((cells) => cells.map((cell, column) => cell.padStart(widths[column]!)).join(page.width < 60 ? ' ' : '  ')),
     '',
     ...drawCurves(page, result),
     '',
-    row('throughput', `${count(throughput)} jobs a second`),
-    row('jobs', `${count(offered)} offered, ${count(accepted)} accepted, ${count(refused)} refused, ${count(completed)} done in time`),
-    row('wait', `p50 ${ms(waits.p50Ms)}, p99 ${ms(waits.p99Ms)}, longest ${ms(waits.maxMs)}`),
-    row('answer', `p50 ${ms(times.p50Ms)}, p99 ${ms(times.p99Ms)}, longest ${ms(times.maxMs)}`),
-    row('event loop', `${share(hostUse)} busy with the pool`)
+    ...row('throughput', `${count(throughput)} jobs a second`),
+    ...row('jobs', `${count(offered)} offered, ${count(accepted)} accepted, ${count(refused)} refused, ${count(completed)} done in time`),
+    ...row('wait', `p50 ${ms(waits.p50Ms)}, p99 ${ms(waits.p99Ms)}, longest ${ms(waits.maxMs)}`),
+    ...row('answer', `p50 ${ms(times.p50Ms)}, p99 ${ms(times.p99Ms)}, longest ${ms(times.maxMs)}`),
+    ...row('event loop', `${share(hostUse)} busy with the pool`)
   ].join('\n') + '\n'
 }
 

@@ -80,6 +80,9 @@ t.test('the text has the tiers, 4 curves as wide as the page, and the numbers of
   for (const name of ['open tiers', 'active', 'waiting', 'jobs/s']) t.ok(lines.some((line) => line.startsWith(name)), name)
   const open = lines.find((line) => line.startsWith('open tiers'))!.slice(12)
   t.match(open, /^[123]{58}$/)
+  const narrow = spawnSync(process.execPath, [cli, 'simulate', ...args, '--rate', '2000', '--seconds', '1'],
+    { encoding: 'utf8', env: { ...process.env, COLUMNS: '40' } })
+  t.same(narrow.stdout.split('\n').filter((line) => line.length > 40), [], 'lines of 40')
 })
 
 t.test('--svg draws a picture with a plot for each series and a band for each tier', async (t) => {
