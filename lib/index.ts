@@ -12,6 +12,7 @@ import { checkOptions } from './options.js'
 import { errors } from './errors.js'
 import { Scheduler } from './scheduler.js'
 import { Spill } from './remote/spill.js'
+import { keepTickShape } from './ticks.js'
 import { watchMachine } from './watcher.js'
 import { defaultCosts, simulate } from './simulator.js'
 import type { Options } from './options.js'
@@ -33,6 +34,7 @@ export function createScheduler (options: Options): Scheduler {
   if (checked.runtime === 'inline') {
     return new Scheduler(makePlan(readTopology(), checked), checked, undefined, unpinned(NO_THREADS))
   }
+  keepTickShape()
   const { plan, pinning } = layOut(readTopology(), checked)
   try {
     const scheduler = new Scheduler(plan, checked, undefined, pinning)

@@ -36,13 +36,15 @@ export async function startServer (settings) {
   const [{ address }] = await Promise.race([
     once(child, 'message'), ended.then(([code]) => { throw new Error(`the server ended with code ${code}`) })
   ])
+  const ask = async (question) => {
+    child.send(question)
+    const [message] = await once(child, 'message')
+    return message
+  }
   return {
     address,
-    async stats () {
-      child.send('stats')
-      const [message] = await once(child, 'message')
-      return message
-    },
+    stats: () => ask('stats'),
+    ticks: () => ask('ticks'),
     async stop () {
       child.send('close')
       const late = setTimeout(() => child.kill('SIGKILL'), 5000)

@@ -14,7 +14,8 @@ export default async function plain ({ runtime, options, connections, warmMs, me
   const after = await server.stats()
   const seconds = (performance.now() - startMs) / 1000
   await stop()
+  const { tickNs } = await server.ticks()
   await server.stop()
   const requests = after.lights - before.lights
-  return { requestsPerSecond: requests / seconds, hostUs: (after.hostUs - before.hostUs) / requests }
+  return { requestsPerSecond: requests / seconds, hostUs: (after.hostUs - before.hostUs) / requests, tickNs }
 }

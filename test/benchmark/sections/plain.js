@@ -13,7 +13,7 @@ export function cases ({ isQuick }) {
   }]
 }
 
-export const shown = { plain: [['hostUs', 'host CPU µs/request'], ['requestsPerSecond', 'requests/s']] }
+export const shown = { plain: [['hostUs', 'host CPU µs/request'], ['requestsPerSecond', 'requests/s'], ['tickNs', 'ns/nextTick']] }
 
 export function goals (of) {
   return [{
