@@ -229,11 +229,13 @@ class Actor {
     owner.enterWith(context)
     this.#running = context
     this.#end.running(id)
+    let isPending = false
     try {
       const job = this.#jobs[taken.meta & (WITH_META - 1)]!
       const result = this.#carry === undefined ? job(input, context) : this.#carry(meta, () => job(input, context))
       if (isThenable(result)) {
         this.#pending.set(id, context)
+        isPending = true
         result.then(
           (value) => this.#settle(id, nowMs, OK, value),
           (error: unknown) => this.#settle(id, nowMs, ERROR, encodeError(error)))
@@ -241,6 +243,8 @@ class Actor {
       }
       return this.#reply(id, nowMs, OK, result)
     } catch (error) {
+      // a `then` that throws when it has settled is not heard, as with a promise
+      if (isPending && !this.#pending.delete(id)) return performance.now()
       return this.#reply(id, nowMs, ERROR, encodeError(error))
     } finally {
       this.#running = undefined

@@ -205,7 +205,10 @@ export class InlineMailbox<T extends Held> implements Mailbox<T> {
     const { tier, cpu, id: slot } = this.#slot
     const { timeoutMs, log } = this.#options
     const startedMs = performance.now()
+    let isSettled = false
     const settle = (status: number, value: unknown): void => {
+      if (isSettled) return // a thenable may settle more than once
+      isSettled = true
       this.#pending--
       this.#reply(entry, status, value, performance.now() - startedMs)
     }

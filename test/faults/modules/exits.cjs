@@ -1,0 +1,3 @@
+'use strict'
+// Ends its thread while it is loaded.
+process.exit(7)

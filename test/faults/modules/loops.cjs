@@ -1,0 +1,3 @@
+'use strict'
+// Never ends to load.
+for (;;);

@@ -1,0 +1,3 @@
+'use strict'
+// Throws while it is loaded.
+throw new Error('no database')

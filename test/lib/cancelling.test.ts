@@ -1,0 +1,46 @@
+// An abort and a deadline in virtual time: what they cost, and when the caller and the slot have their end.
+import t from 'tap'
+import { planOf, virtualPool } from '../fixtures/virtual'
+
+const never = { runMs: 0, ends: 'never' } as const
+
+t.test('an abort settles the caller at once: in the queue and in a mailbox without a thread, while it runs after graceMs with one', async (t) => {
+  const { offer, at, actors, clock, scheduler } = await virtualPool(planOf([1, 0]), { graceMs: 50, timeoutMs: 0 })
+  const cancel = [0, 1, 2].map(() => new AbortController())
+  const running = offer(never, { signal: cancel[0]!.signal })
+  at(10)
+  const queued = offer({ runMs: 1 }, { signal: cancel[1]!.signal })
+  t.equal(scheduler.snapshot().backlog, 1)
+  cancel[1]!.abort()
+  t.strictSame([queued.code, queued.settledAtMs, scheduler.snapshot().backlog], ['CANCELLED', clock.now(), 0])
+  t.equal(scheduler.snapshot().counters.kills, 0)
+  cancel[0]!.abort()
+  const abortedAtMs = clock.now()
+  t.strictSame([running.code, running.settledAtMs], ['CANCELLED', abortedAtMs])
+  at(abortedAtMs + 49)
+  t.equal(scheduler.snapshot().counters.kills, 0)
+  at(abortedAtMs + 55)
+  t.strictSame([scheduler.snapshot().counters.kills, actors[0]!.state], [1, 'open'])
+  const given = offer({ runMs: 1 }, { signal: cancel[2]!.signal })
+  t.equal(actors[0]!.mailbox!.depth, 1, 'it is in the mailbox, and its actor has not looked yet')
+  cancel[2]!.abort()
+  t.strictSame([given.code, actors[0]!.mailbox!.depth], ['CANCELLED', 0])
+  at(abortedAtMs + 500)
+  t.strictSame([scheduler.snapshot().counters.kills, scheduler.snapshot().counters.restarts], [1, 1])
+})
+
+t.test('a job over its 100 ms is told then; its thread is killed 50 ms later and is back within 10 ms, and what waited runs there', async (t) => {
+  const { offer, at, actors, clock, scheduler } = await virtualPool(planOf([1, 0]), { graceMs: 50, timeoutMs: 0 })
+  const beganAtMs = clock.now()
+  const endless = offer(never, { timeoutMs: 100 })
+  const behind = [1, 2, 3].map(() => offer({ runMs: 1 }))
+  at(beganAtMs + 99)
+  t.equal(endless.code, 'pending')
+  at(beganAtMs + 103)
+  t.equal(endless.code, 'TIMEOUT')
+  at(beganAtMs + 148)
+  t.equal(scheduler.snapshot().counters.kills, 0)
+  at(beganAtMs + 165)
+  t.strictSame([scheduler.snapshot().counters.kills, actors[0]!.state], [1, 'open'])
+  t.strictSame(behind.map(({ code }) => code), ['ok', 'ok', 'ok'])
+})
