@@ -42,6 +42,22 @@ t.test('a full Redis: the submit is refused with its reason, local jobs go on, a
   t.equal(stats(producer).inFlight, 0)
 })
 
+t.test('Redis gets full while 10 jobs run: none is answered wrong, and each has its own result when there is room again', { skip }, async (t) => {
+  const redis = await startRedis(t)
+  const producer = await pool(t, redis.url, false)
+  await pool(t, redis.url, true)
+  const answers = Array.from({ length: 10 }, (_, at) => producer.offload('wait', 300 + at, { durable: true }))
+  await until('10 jobs to be handed over', async () =>
+    await redis.client.llen('{fs:default:r1:0}:wait@1:active') + await redis.client.llen('{fs:default:r1:0}:wait@1:wait') === 10)
+  await redis.client.config('SET', 'maxmemory', '1')
+  const ends = Promise.race(answers)
+  // longer than each job, and than the lock
+  await Promise.race([ends, new Promise((resolve) => setTimeout(resolve, 3000))])
+  t.equal(await settled(producer.offload('echo', 1, { durable: true })), 'FST_ERR_SPILLOVER_REMOTE_REFUSED')
+  await redis.client.config('SET', 'maxmemory', '0')
+  t.strictSame(await Promise.all(answers), answers.map((_, at) => 300 + at))
+})
+
 t.test('a Redis 100 ms away works; one slower than the command timeout opens the breaker, and closes it when it is quick again', { skip }, async (t) => {
   const redis = await startRedis(t)
   const proxy = await startProxy(t, redis.port)
