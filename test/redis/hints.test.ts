@@ -34,3 +34,33 @@ t.test('20 committed jobs cost 20 hints, each published by the script that found
   t.strictSame(sources, values.map(() => 'lua'))
   t.match(producer!.stats().counters, { hints: 20, swept: 0, badHints: 0 })
 })
+
+t.test('hint connections killed every 50 ms while 400 jobs go, with clocks 5 minutes apart: each is answered, none has expired', { skip }, async (t) => {
+  const redis = await startRedis(t)
+  const producer = bullmqTier({ redis: redis.url, sweepMs: 200, now: () => Date.now() + 300_000 })
+  const worker = bullmqTier({ redis: redis.url, now: () => Date.now() - 300_000 })
+  for (const tier of [producer, worker]) {
+    t.teardown(() => tier.close())
+    tier.start({ log, served })
+  }
+  await until('both to be up', () => [producer, worker].every((tier) => tier.stats().shards[0]!.breaker === 'closed'))
+  await worker.serve(served, echo, { size: 8, free: () => 8 })
+  await until('the worker to be known', () => producer.stats().shards[0]!.queues['work@1']!.workers === 1)
+  let killed = 0
+  const timer = setInterval(() => {
+    redis.client.client('KILL', 'TYPE', 'pubsub').then((count) => { killed += Number(count) }, () => {})
+  }, 50)
+  t.teardown(() => clearInterval(timer))
+  let sent = 0
+  const wrong: unknown[] = []
+  await Promise.all(Array.from({ length: 8 }, async () => {
+    while (sent < 400) {
+      const payload = String(sent++)
+      const outcome = await producer.submit(job({ payload, durable: false, deadlineMs: 30_000 })).done
+      if (outcome.status !== 'ok' || outcome.payload !== payload) wrong.push([payload, outcome])
+    }
+  }))
+  clearInterval(timer)
+  t.strictSame(wrong, [])
+  t.ok(killed > 2, `${killed} connections killed, ${producer.stats().counters.swept} of 400 found by the sweep`)
+})
