@@ -36,7 +36,7 @@ const post = (url: string, body: unknown, headers: object = {}): Promise<Respons
   fetch(url, { method: 'POST', body: JSON.stringify(body), headers: { ...me, 'content-type': 'application/json', ...headers } })
 const get = (url: string, headers: object = {}): Promise<Response> => fetch(url, { headers: { ...me, ...headers }, redirect: 'manual' })
 
-t.test('posted to one server, which is killed: the other gives status, progress, events and result; others get 404', { skip }, async (t) => {
+t.test('posted to one server, which is killed: the other gives status, progress, events and result; others get 404; 413 and 503', { skip }, async (t) => {
   const redis = await startRedis(t)
   const [one, two] = await Promise.all([startServer(t, redis.url), startServer(t, redis.url)])
   await startWorker(t, redis.url)
@@ -67,6 +67,13 @@ t.test('posted to one server, which is killed: the other gives status, progress,
   const end = await get(two.url + done, { prefer: 'wait=20' })
   t.equal(end.status, 303)
   t.same(await (await get(two.url + end.headers.get('location')!)).json(), { a: [1] })
+
+  t.equal((await post(`${two.url}/echo`, 'x'.repeat(300_000))).status, 413, 'over maxPayloadBytes')
+  t.equal((await get(`${two.url}/jobs/r1.00.echo%401.00000000-0000-0000-0000-000000000000`)).status, 404)
+  await redis.kill()
+  await until('an answer of 503', async () => (await post(`${two.url}/echo`, 1)).status === 503)
+  const away = await get(two.url + place)
+  t.match([away.status, Number(away.headers.get('retry-after')) > 0, away.headers.get('content-type')], [503, true, /^application\/problem\+json/])
 })
 
 t.test('one Idempotency-Key to both servers at once, 10 times each: one job that ran once, 422 for another input', { skip }, async (t) => {
