@@ -48,7 +48,7 @@ t.test('hint connections killed every 50 ms while 400 jobs go, with clocks 5 min
   await until('the worker to be known', () => producer.stats().shards[0]!.queues['work@1']!.workers === 1)
   let killed = 0
   const timer = setInterval(() => {
-    redis.client.client('KILL', 'TYPE', 'pubsub').then((count) => { killed += Number(count) }, () => {})
+    redis.client.call('CLIENT', 'KILL', 'TYPE', 'pubsub').then((count) => { killed += Number(count) }, () => {})
   }, 50)
   t.teardown(() => clearInterval(timer))
   let sent = 0
