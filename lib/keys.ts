@@ -6,6 +6,8 @@ import type { Actor } from './slots.js'
 export class KeyedJobs {
   readonly #homes: readonly Actor<Job>[]
   readonly #waiting = new Map<Actor<Job>, Job[]>()
+  /** keys that have jobs: they stay at their home while it is there, or a later job would overtake those before it */
+  readonly #held = new Map<string, { jobs: number, home: Actor<Job> | undefined }>()
   #length = 0
 
   /** `homes`: the actors of the lowest tier. */
@@ -16,12 +18,32 @@ export class KeyedJobs {
   /** Jobs waiting. */
   get length (): number { return this.#length }
 
-  /** The home of a key: highest rank of key and slot, so that few keys move when one has failed. */
+  /** A job of this key was accepted. */
+  hold (key: string): void {
+    const held = this.#held.get(key)
+    if (held === undefined) this.#held.set(key, { jobs: 1, home: this.homeOf(key) })
+    else held.jobs++
+  }
+
+  /** It has settled. */
+  release (key: string): void {
+    if (--this.#held.get(key)!.jobs === 0) this.#held.delete(key)
+  }
+
+  /** The home of a key: where it has jobs, or the highest rank of key and slot, so that few keys move at a failure. */
   homeOf (key: string): Actor<Job> | undefined {
+    const held = this.#held.get(key)
+    if (held?.home !== undefined && isThere(held.home)) return held.home
+    const home = this.#highest(key)
+    if (held !== undefined) held.home = home
+    return home
+  }
+
+  #highest (key: string): Actor<Job> | undefined {
     let home: Actor<Job> | undefined
     let best = -1
     for (const actor of this.#homes) {
-      if (actor.state === 'failed' || actor.state === 'vacant') continue
+      if (!isThere(actor)) continue
       const rank = hash(`${key}\0${actor.slot.id}`)
       if (rank > best) {
         best = rank
@@ -86,6 +108,8 @@ export class KeyedJobs {
     this.#length--
   }
 }
+
+function isThere ({ state }: Actor<Job>): boolean { return state !== 'failed' && state !== 'vacant' }
 
 /** FNV-1a with a final mix; spreads keys over slots, nothing more. */
 function hash (text: string): number {

@@ -39,6 +39,8 @@ export interface PlacingEvents {
   given (job: Job, actor: Actor<Job>, nowMs: number, wasIdle: boolean): void
   /** structured clone refused the job's input */
   unsendable (job: Job, error: unknown): void
+  /** replies lie there, and the actor runs something longer that it does not ring before */
+  unread (actor: Actor<Job>): void
   /** every actor of the lowest tier has failed, so the job's key has no home */
   homeless (job: Job): void
 }
@@ -145,6 +147,7 @@ export class Placing {
       return true
     }
     if (wasIdle) this.#idle.remove(actor.slot.id)
+    else this.#armSlowTimer() // what is ahead may turn out to be long
     if (wasIdle || wasAwaiting) actor.progressAtMs = nowMs
     if (this.#options.metric === 'demand') this.#load.enter(actor.slot.id)
     job.actor = actor
@@ -197,6 +200,10 @@ export class Placing {
         this.dispatch()
       })
     }
+    // jobs of a tier that closed wait now: others may have room for them, or they are more than others have slots
+    if (this.#seenBacklog !== -1) return
+    this.look(nowMs)
+    this.#clock.soon(() => this.dispatch())
   }
 
   /** Give waiting jobs to actors that may hold them; then let idle actors take over work. */
@@ -206,6 +213,7 @@ export class Placing {
     if (this.keyed.length > 0) {
       for (const actor of this.keyed.actors()) this.#rehome(actor)
       for (const actor of this.keyed.actors()) this.#giveKeyed(actor, nowMs)
+      this.look(nowMs)
     }
     let given = 0
     let passes = 0
@@ -232,6 +240,7 @@ export class Placing {
     this.gate.replan(gateTiers(plan))
     this.#seenActive = -1 // so that the gate looks
     this.#followGate()
+    this.look(this.#clock.now())
     this.dispatch()
   }
 
@@ -305,7 +314,6 @@ export class Placing {
       if (actor.state === 'open' && actor.mailbox!.depth > 1 && actor.workMs > (fullest?.workMs ?? 0.1)) fullest = actor
     }
     if (fullest === undefined) return
-    this.#armSlowTimer()
     const idle = this.#idle.first(this.#openSlots)
     if (idle < 0) return
     for (const job of fullest.mailbox!.takeBackMany(Math.ceil((fullest.mailbox!.depth - 1) / 2))) {
@@ -345,12 +353,16 @@ export class Placing {
   #armSlowTimer (): void {
     this.#slowTimer ??= this.#clock.after(SLOW_MS * 2, () => {
       this.#slowTimer = undefined
+      // a short job does not ring where another follows it
+      for (const actor of this.#actors) if (actor.mailbox?.hasReply === true) this.#events.unread(actor)
       if (this.#load.openTier !== this.gate.openTier) this.#followGate()
       // nobody tells that an actor's jobs all await something now
       // also where an idle actor's ring was full of records taken back, which it passes over meanwhile
       const isWaiting = this.queue.length > 0 &&
         (this.#options.asyncPerActor > 1 || this.#idle.first(this.#openSlots) >= 0)
-      if (isWaiting || this.#actors.some(({ mailbox }) => (mailbox?.depth ?? 0) > 1)) this.dispatch()
+      const isDeep = this.#actors.some(({ mailbox }) => (mailbox?.depth ?? 0) > 1)
+      if (isDeep) this.#armSlowTimer()
+      if (isWaiting || isDeep) this.dispatch()
     })
   }
 
@@ -370,7 +382,7 @@ export class Placing {
         this.#armSlowTimer()
       }
     }
-    // what was taken back waits; the gate looks at it the next time
+    // what was taken back waits; the gate looks at it
     if (this.queue.length === this.#seenBacklog) return
     this.#load.backlog = this.queue.length
     this.#seenBacklog = -1
@@ -385,7 +397,7 @@ export class Placing {
     for (const actor of this.#actors) {
       const { tier } = actor.slot
       if (tier === this.#lowest) continue
-      if (tier > openTier && tier !== near) break
+      if (tier > openTier && tier !== near) continue
       if (tier === near) wanted = Math.min(wanted, 1)
       if (wanted <= 0) break
       if (actor.state === 'closed' && !this.#crew.isRestarting(actor)) {

@@ -41,7 +41,8 @@ import type { Watcher } from './watcher.js'
 /** What the simulator replaces: time and threads. */
 export interface Parts {
   readonly clock: Clock
-  readonly hire: (plan: Plan, options: CheckedOptions, load: Load, events: SlotsEvents<Job>) => Crew<Job>
+  readonly hire: (plan: Plan, options: CheckedOptions, load: Load, events: SlotsEvents<Job>,
+    kept: () => Broadcasts<Job>['kept']) => Crew<Job>
 }
 
 /** Frames of the caller's stack that an error keeps. */
@@ -94,18 +95,18 @@ export class Scheduler {
         this.#placing.dispatch()
       },
       succeeded: (actor) => this.#settling.onSuccessor(actor),
-      message: (actor, message) => {
-        if (message !== 0 && message.type === 'told') this.#broadcasts.told(actor.mailbox, message)
+      message: (actor, mailbox, message) => {
+        if (message !== 0 && message.type === 'told') this.#broadcasts.told(mailbox, message)
         else this.#settling.onMessage(actor, message)
       },
       gone: (actor, mailbox, reason) => {
-        this.#broadcasts.gone(mailbox)
         this.#settling.onGone(actor, mailbox, reason)
+        this.#broadcasts.gone(mailbox) // after what it had said was read
       },
       changed: (actor) => {
         const { slot, state, reason } = actor
         if (state !== 'open') this.#placing.settled(actor)
-        if (state === 'failed' || state === 'closed') this.#clock.soon(() => this.#rejectIfBroken())
+        if (state === 'failed' || state === 'closed' || state === 'vacant') this.#clock.soon(() => this.#rejectIfBroken())
         if (state === 'closed' && this.#plan !== this.#layout) this.#clock.soon(() => this.#openLowest())
         if (channels.actor.hasSubscribers) {
           const { id, tier } = slot
@@ -113,11 +114,11 @@ export class Scheduler {
         }
       }
     }
-    const hire = parts?.hire ?? ((plan, options, load, events) =>
+    const hire = parts?.hire ?? ((plan, options, load, events, kept) =>
       new Slots(plan, options, this.#clock, load, events, options.runtime === 'inline'
         ? new Inline<Job>(options, load)
-        : new Supervisor<Job>(plan, options, load, pinning, () => this.#broadcasts.kept)))
-    this.#crew = hire(plan, options, this.#load, events)
+        : new Supervisor<Job>(plan, options, load, pinning, kept)))
+    this.#crew = hire(plan, options, this.#load, events, () => this.#broadcasts.kept)
     this.#actors = this.#crew.actors
     this.#placing = new Placing(plan, options, this.#clock, this.#load, this.#crew, this.#counters, {
       given: (job, actor, nowMs, wasIdle) => this.#settling.given(job, actor, nowMs, wasIdle),
@@ -127,6 +128,7 @@ export class Scheduler {
           ? new errors.PAYLOAD(name, error.bytes, error.limit)
           : new errors.INPUT_UNCLONEABLE(name, whyUncloneable(error, input)))
       },
+      unread: (actor) => this.#settling.collect(actor),
       homeless: (job) => {
         const error = new errors.UNAVAILABLE(job.kind.name, 'every actor of tier 1 has failed')
         this.#settling.fail(job, 'exit', error)
@@ -385,6 +387,7 @@ export class Scheduler {
     if (actor === undefined && this.#spillOrRefuse(job)) return
     this.#settling.enter()
     this.#counters.accepted++
+    if (job.isKeyed) placing.keyed.hold(job.options.key!)
     if (this.#spans !== undefined) job.spans = this.#spans.accepted(job.kind.name, nowMs, job.options.traceparent)
     if (actor === undefined) {
       placing.enqueue(job)

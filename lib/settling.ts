@@ -113,11 +113,11 @@ export class Settling {
     if ((job.workMs < POLL_MS && this.#poll(nowMs, pollMs)) || this.#isPolling || !wasIdle) return
     actor.mailbox!.arm()
     // it may have replied before the bell was asked for
-    if (actor.mailbox!.hasReply) this.#clock.soon(() => this.#collect(actor))
+    if (actor.mailbox!.hasReply) this.#clock.soon(() => this.collect(actor))
   }
 
   onMessage (actor: Actor<Job>, message: FromActor): void {
-    if (message === 0) return this.#collect(actor)
+    if (message === 0) return this.collect(actor)
     if (message.type === 'stray') return this.#onStray(actor, message.job, message.error as WireError)
     if (message.type !== 'log' && message.type !== 'progress') return
     const job = actor.mailbox?.jobOf(message.id)
@@ -153,6 +153,7 @@ export class Settling {
     job.isSettled = true
     if (job.queueDeadline !== undefined) job.queueDeadline.cancel()
     if (job.options.signal !== undefined) this.#unlisten(job.options.signal, job)
+    if (job.options.key !== undefined) this.#placing.keyed.release(job.options.key)
     this.#counters.settled[outcome]++
     job.kind.settled[outcome][actor?.slot.tier ?? 0]!++
     if (job.spans !== undefined) {
@@ -319,7 +320,7 @@ export class Settling {
   }
 
   /** The bell rang: read the actor's replies, give it work, and wait for the next bell. */
-  #collect (actor: Actor<Job>): void {
+  collect (actor: Actor<Job>): void {
     if (actor.mailbox === undefined) return
     this.#giveFirst(actor.mailbox)
     this.#read(actor)
@@ -381,7 +382,7 @@ export class Settling {
     if (this.pending === 0) return
     this.#pollHits -= this.#pollHits / 8
     // from here on the bells tell: ask for each, then look once more, since a reply may have come before
-    for (const actor of this.#crew.actors) if ((actor.mailbox?.depth ?? 0) > 0) this.#collect(actor)
+    for (const actor of this.#crew.actors) if ((actor.mailbox?.depth ?? 0) > 0) this.collect(actor)
   }
 
   readonly #readAll = (): boolean => {

@@ -106,7 +106,7 @@ export interface SlotsEvents<T extends Held> {
   /** the actor can take jobs */
   opened (actor: Actor<T>): void
   /** a message from the actor's mailbox: the bell or a log record */
-  message (actor: Actor<T>, message: FromActor): void
+  message (actor: Actor<T>, mailbox: Mailbox<T>, message: FromActor): void
   /** the actor is gone, its mailbox still to be read; `reason` is undefined where it was told to stop */
   gone (actor: Actor<T>, mailbox: Mailbox<T>, reason: unknown): void
   /** the actor changed its state */
@@ -286,7 +286,7 @@ export class Slots<T extends Held> {
         this.#opened(actor, life)
         ready()
       },
-      message: (message) => { if (actor.successor !== life) this.#events.message(actor, message) },
+      message: (message) => { if (actor.successor !== life) this.#events.message(actor, started.mailbox, message) },
       ended: (reason) => this.#ended(actor, life, reason),
       exited: () => this.#exited(actor, life)
     })

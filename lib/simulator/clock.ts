@@ -34,6 +34,19 @@ export class VirtualClock implements Clock {
     this.#hostFreeAtMs = Math.max(this.#hostFreeAtMs, this.#nowMs) + ms
   }
 
+  /** The host loses its cpu for so long in the middle of an event: actors go on meanwhile. */
+  preempt (ms: number): void {
+    const untilMs = this.#nowMs + ms
+    const late: Event[] = []
+    for (let next = this.#heap[0]; next !== undefined && next.atMs <= untilMs; next = this.#heap[0]) {
+      this.#pop()
+      if (next.isHost) late.push(next)
+      else if (next.fire !== undefined) this.#fire(next)
+    }
+    for (const event of late) this.#insert(event)
+    this.#nowMs = Math.max(this.#nowMs, untilMs)
+  }
+
   /** An event of the host, in `ms`. */
   host (ms: number, fire: () => void): Timer { return this.#push(ms, fire, true) }
   /** An event of an actor, in `ms`. */
@@ -80,7 +93,6 @@ export class VirtualClock implements Clock {
         this.#waiting.push(next)
         continue
       }
-      this.#nowMs = next.atMs
       this.#fire(next)
       return true
     }
@@ -89,6 +101,7 @@ export class VirtualClock implements Clock {
   #fire (event: Event): void {
     const { fire } = event
     event.fire = undefined
+    this.#nowMs = Math.max(this.#nowMs, event.atMs)
     fire!()
   }
 
@@ -96,6 +109,11 @@ export class VirtualClock implements Clock {
     const event = {
       atMs: this.#nowMs + ms, order: this.#order++, fire, isHost, cancel () { (this as Event).fire = undefined }
     }
+    this.#insert(event)
+    return event
+  }
+
+  #insert (event: Event): void {
     const heap = this.#heap
     let at = heap.push(event) - 1
     while (at > 0) {
@@ -105,7 +123,6 @@ export class VirtualClock implements Clock {
       at = above
     }
     heap[at] = event
-    return event
   }
 
   #pop (): void {

@@ -1,5 +1,6 @@
 // A mailbox with its actor under virtual time: the steps of mailbox.ts and actor.ts that the other side can see.
 import { ERROR, OK, UNSENDABLE, WITH_META } from '../mailbox.js'
+import type { FromActor, Tell } from '../jobs.js'
 import type { Load } from '../load.js'
 import type { Held, Mailbox, OnReply } from '../mailbox.js'
 import type { VirtualClock } from './clock.js'
@@ -14,6 +15,10 @@ export interface SimulatedJob {
   readonly obeys?: boolean
   /** structured clone refuses it as an input */
   readonly isUncloneable?: boolean
+  /** so long after its end something it left behind throws; `job` is whose fault the actor says it is */
+  readonly stray?: { readonly afterMs: number, readonly job: string | null } | undefined
+  /** it leaves something behind that blocks its actor's event loop for ever */
+  readonly blocks?: boolean
 }
 
 /** What everything takes, ms, and who looks on. */
@@ -38,6 +43,10 @@ export interface World {
   exitMs (): number
   /** from the order to end a thread until it runs no more */
   lingerMs (): number
+  /** from the order to end a thread until the pool is told of its end @default 0 */
+  toldMs? (): number
+  /** before and after the host touches shared memory: it may lose its cpu there */
+  preempt? (): void
   readonly watch?: Watch
 }
 
@@ -47,6 +56,10 @@ export interface Watch {
   claimed (job: Held, slot: number): void
   started (job: Held, slot: number): void
   replied (job: Held, slot: number): void
+  /** the host has read the reply */
+  read (job: Held, slot: number, runMs: number): void
+  /** the function of a broadcast was called with this; false: it throws */
+  heard (mailbox: object, message: Pick<Tell, 'job' | 'value'>): boolean
   /** its end was told, and it has not exited yet */
   lingers (slot: number, isSo: boolean): void
 }
@@ -84,7 +97,7 @@ export class SimulatedMailbox<T extends Held> implements Mailbox<T> {
   readonly #world: World
   readonly #post: Post
   readonly #load: Load
-  readonly #onBell: () => void
+  readonly #onMessage: (message: FromActor) => void
   readonly #onEnd: (reason: unknown) => void
   /** by id, in the order given */
   readonly #held = new Map<number, Entry<T>>()
@@ -95,7 +108,14 @@ export class SimulatedMailbox<T extends Held> implements Mailbox<T> {
   isHalted = false
   #isStopped = false
   #isClosed = false
+  /** messages to the host, and to the actor */
+  #sent: FromActor[] = []
+  #news: Tell[] = []
   // the actor's own
+  isTainted = false
+  isBlocked = false
+  /** ready, and not told to begin: it replaces another */
+  #isWaiting = false
   #isAsleep = false
   #isWaking = false
   #isBusy = true
@@ -107,11 +127,12 @@ export class SimulatedMailbox<T extends Held> implements Mailbox<T> {
   /** a job was cancelled while the synchronous part of one blocked the event loop */
   isDeaf = false
 
-  constructor (world: World, post: Post, load: Load, onBell: () => void, onEnd: (reason: unknown) => void) {
+  constructor (world: World, post: Post, load: Load, onMessage: (message: FromActor) => void,
+    onEnd: (reason: unknown) => void) {
     this.#world = world
     this.#post = post
     this.#load = load
-    this.#onBell = onBell
+    this.#onMessage = onMessage
     this.#onEnd = onEnd
   }
 
@@ -144,6 +165,7 @@ export class SimulatedMailbox<T extends Held> implements Mailbox<T> {
     this.#held.set(id, entry)
     this.#requests.push(entry)
     this.wake()
+    this.#world.preempt?.()
     return true
   }
 
@@ -155,6 +177,7 @@ export class SimulatedMailbox<T extends Held> implements Mailbox<T> {
   }
 
   takeBack (job: T): boolean {
+    this.#world.preempt?.()
     const entry = this.#held.get(job.id)
     if (entry?.job !== job || !this.swap(entry, QUEUED, REVOKED)) return false
     this.#release(entry)
@@ -197,23 +220,41 @@ export class SimulatedMailbox<T extends Held> implements Mailbox<T> {
   jobOf (id: number): T | undefined { return this.#held.get(id)?.job }
 
   drain (onReply: OnReply<T>): number {
+    this.#world.preempt?.()
     let count = 0
     for (let reply = this.#replies.shift(); reply !== undefined; reply = this.#replies.shift()) {
       count++
       const { entry, status } = reply
       if (this.#held.get(entry.id) !== entry) continue
       this.#release(entry)
+      this.#world.watch?.read(entry.job, this.#post.slot, this.#runMs(entry))
       const value = status === ERROR ? { value: 'failed' } : undefined
       onReply(entry.job, status, value, entry.startedAtMs, this.#runMs(entry))
     }
     return count
   }
 
-  /** Log records are not simulated. */
-  readMessages (): void {}
-  arm (): void { this.#isArmed = true }
-  tell (): void {} // nothing is broadcast here
-  halt (): void { this.isHalted = true }
+  /** Late errors and the answers to broadcasts; log records are not simulated. */
+  readMessages (): void {
+    for (const message of this.#sent.splice(0)) this.#onMessage(message)
+  }
+
+  arm (): void {
+    this.#world.preempt?.()
+    this.#isArmed = true
+  }
+
+  /** Read before the next job, or in the event loop of an actor that runs none. */
+  tell (message: Tell): void {
+    this.#news.push(message)
+    this.wake()
+    this.#in(this.#world.wakeMs(), () => { if (!this.#isBusy || this.#isWaiting) this.#readNews() })
+  }
+
+  halt (): void {
+    this.isHalted = true
+    this.#world.preempt?.()
+  }
 
   unhalt (): void {
     this.isHalted = false
@@ -227,9 +268,15 @@ export class SimulatedMailbox<T extends Held> implements Mailbox<T> {
 
   close (): void { this.#isClosed = true }
 
+  /** The actor is ready, and waits for the end of the one before it. */
+  wait (): void {
+    this.#isWaiting = true
+    this.#readNews()
+  }
+
   /** The actor is ready: let it look for work. */
   begin (): void {
-    this.#isBusy = false
+    this.#isBusy = this.#isWaiting = false
     this.#schedule(this.#world.stepMs())
   }
 
@@ -268,12 +315,14 @@ export class SimulatedMailbox<T extends Held> implements Mailbox<T> {
   }
 
   get #mayTake (): boolean {
-    return this.#post.tier <= this.#load.openTier && !this.isHalted && this.#pending < this.#post.asyncPerActor
+    return this.#post.tier <= this.#load.openTier && !this.isHalted && !this.isTainted &&
+      this.#pending < this.#post.asyncPerActor
   }
 
   #pump (): void {
     this.#isScheduled = this.#isWaking = false
-    if (this.#isBusy) return // the job that runs pumps again
+    if (this.#isBusy || this.isBlocked) return // the job that runs pumps again
+    this.#readNews()
     if (this.#isStopped) return this.#stop()
     if (this.#mayTake) {
       let entry = this.#requests.shift()
@@ -318,7 +367,8 @@ export class SimulatedMailbox<T extends Held> implements Mailbox<T> {
     entry.isDone = true
     entry.doneAtMs = this.#world.clock.now()
     this.#replies.push({ entry, status })
-    this.#world.watch?.replied(entry.job, this.#post.slot)
+    // the job of a thread that is known to have ended may be somewhere else
+    if (this.#held.get(entry.id) === entry) this.#world.watch?.replied(entry.job, this.#post.slot)
     this.#isUnrung = true
     if (entry.does.isAsync === true) {
       this.#pending--
@@ -328,7 +378,10 @@ export class SimulatedMailbox<T extends Held> implements Mailbox<T> {
       this.#running = undefined
     }
     if (this.#post.metric === 'running' && this.#pending === 0 && !this.#isBusy) this.#load.leave(this.#post.slot)
-    if (this.#runMs(entry) > RING_MS) this.#ring()
+    const { stray, blocks } = entry.does
+    if (this.#runMs(entry) > RING_MS || blocks === true) this.#ring()
+    if (blocks === true) this.isBlocked = true
+    if (stray !== undefined) this.#in(stray.afterMs, () => this.#late(stray.job))
     this.#isAsleep = false
     this.#schedule(this.#world.stepMs())
   }
@@ -338,7 +391,25 @@ export class SimulatedMailbox<T extends Held> implements Mailbox<T> {
     this.#isUnrung = false
     if (!this.#isArmed) return
     this.#isArmed = false
-    this.#world.clock.host(this.#world.bellMs(), () => { if (!this.#isClosed) this.#onBell() })
+    this.#world.clock.host(this.#world.bellMs(), () => { if (!this.#isClosed) this.#onMessage(0) })
+  }
+
+  #send (message: FromActor): void {
+    this.#sent.push(message)
+    this.#world.clock.host(this.#world.bellMs(), () => { if (!this.#isClosed) this.readMessages() })
+  }
+
+  #readNews (): void {
+    for (const message of this.isBlocked ? [] : this.#news.splice(0)) {
+      const hasFailed = this.#world.watch?.heard(this, message) === false
+      this.#send({ type: 'told', seq: message.seq, ...(hasFailed && { error: { value: 'refused' } }) })
+    }
+  }
+
+  /** An error that no job caught: it takes no more, and waits to be told to stop. */
+  #late (job: string | null): void {
+    this.isTainted = true
+    this.#send({ type: 'stray', job, error: { value: 'late' } })
   }
 
   #stop (): void {

@@ -106,6 +106,15 @@ t.test('what the function throws rejects the promise, and later actors get the v
   t.equal(await pool.offload('getSetting', undefined), 'good')
 })
 
+t.test('two that fail at once leave the value before them, so that threads still open', async (t) => {
+  const pool = await start(t, { tiers: [{ actors: 1 }] })
+  await pool.broadcast('setSetting', 'good')
+  const bad = { name: 'RangeError' }
+  await Promise.all([t.rejects(pool.broadcast('setSetting', 'bad'), bad), t.rejects(pool.broadcast('setSetting', 'bad'), bad)])
+  await t.rejects(pool.offload('exit', 1))
+  t.equal(await pool.offload('getSetting', undefined), 'good')
+})
+
 t.test('refused: an unknown name, a value that cannot be cloned, a pool not ready or closed', async (t) => {
   const pool = createScheduler({ jobs, tiers: [{ actors: 1 }], execArgv: [] })
   await t.rejects(pool.broadcast('setSetting', 1), { code: 'FST_ERR_SPILLOVER_NOT_READY' })
