@@ -23,13 +23,9 @@ t.test('the same seed is the same run', async (t) => {
   t.same(await runSeed(7), await runSeed(7))
 })
 
-t.test('seed 59973: the keys of an actor whose replacement died before it could take the slot have another home', async (t) => {
-  t.ok((await runSeed(59973)).steps > 0)
-})
-
 for (const name of names) {
-  t.test(`found out within 1000 seeds: ${name}`, async (t) => {
-    const found = await refute(name, 1000)
+  t.test(`found out within 2000 seeds: ${name}`, async (t) => {
+    const found = await refute(name, 2000)
     t.ok(found?.isExpected, found?.text ?? 'not found')
     t.comment(`${found?.text}`)
   })

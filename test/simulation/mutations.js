@@ -1,5 +1,6 @@
 'use strict'
 // Broken copies of the rules: each must be found out by the simulation, so that it is known to be able to fail.
+const { Broadcasts } = require('../../dist/lib/broadcasts.js')
 const { SimulatedMailbox } = require('../../dist/lib/simulator/mailbox.js')
 const { IdleSet } = require('../../dist/lib/idle.js')
 const { KeyedJobs } = require('../../dist/lib/keys.js')
@@ -7,7 +8,9 @@ const { Load } = require('../../dist/lib/load.js')
 const { Placing } = require('../../dist/lib/placing.js')
 const { Quarantine } = require('../../dist/lib/quarantine.js')
 const { Injector } = require('../../dist/lib/queue.js')
+const { Restarts } = require('../../dist/lib/restarts.js')
 const { Settling } = require('../../dist/lib/settling.js')
+const { Slots } = require('../../dist/lib/slots.js')
 const { runSeed } = require('./world.js')
 
 /** States of a request in a simulated mailbox. */
@@ -33,7 +36,7 @@ const mutations = {
   })],
   'a job of a dead actor is forgotten': [/hang|backlog|held|idles|waits although/, method(Placing, 'putBack', () => function () {})],
   'a closed tier keeps what it has not claimed': [/keeps job/, method(Placing, 'takeBackAll', () => function () {})],
-  'nothing is given to an actor that has opened': [/idles|hang|backlog/, part({
+  'nothing is given to an actor that has opened': [/idles|hang|backlog|is not iterable/, part({
     events: (events) => ({ ...events, opened () {} })
   })],
   'a job that was taken back runs': [/is settled as|runs on|starts 2 times/, method(SimulatedMailbox, 'swap', (swap) => function (entry, from, to) {
@@ -51,7 +54,7 @@ const mutations = {
   })],
   'every job runs again after a death': [/starts 2 times/, part({ isIdempotent: true })],
   'a dead actor stays active': [/active is/, method(Load, 'leave', () => function () {})],
-  'the bell is not asked for': [/hang|close\(\)|come to rest/, method(SimulatedMailbox, 'arm', () => function () {})],
+  'the bell is not asked for': [/hang|close\(\)|come to rest|is not read/, method(SimulatedMailbox, 'arm', () => function () {})],
   'the replies of a dead actor are not read': [/had replied/, method(Settling, 'onGone', (onGone) => function (actor, mailbox, reason) {
     mailbox.drain = () => 0
     onGone.call(this, actor, mailbox, reason)
@@ -81,6 +84,37 @@ const mutations = {
   'a slot opens beside its ending thread': [/opens beside/, part({ options: { terminateMs: 0 } })],
   'the quarantine is not kept': [/in quarantine/, method(Quarantine, 'note', () => function () { return false })],
   'actors are never retired': [/is not retired/, part({ options: { retireMs: 0 } })],
+  'a key does not stay where it has jobs': [/overtakes|one before went to|waits while the actor/, method(KeyedJobs, 'hold', (hold) => function (key) {
+    hold.call(this, key)
+    this.release(key)
+    this.release = () => {}
+  })],
+  'what moved to another actor still counts as work of the first': [/ms of work/, method(Placing, 'untie', () => function (job) {
+    job.actor = undefined
+  })],
+  'an actor that is killed may be given jobs': [/told to end at once/, method(Slots, 'kill', () => function (actor, reason) {
+    actor.life?.started.kill(reason)
+  })],
+  'an actor that is recycled keeps what it has not claimed': [/keeps job|had not begun/, method(Placing, 'isFreed', () => function () {
+    return true
+  })],
+  'a failed slot is not tried again': [/has to be open again|hang/, method(Restarts, 'note', (note) => function (...args) {
+    const verdict = note.apply(this, args)
+    return verdict.hasFailed ? { ...verdict, pauseMs: 1e6 } : verdict
+  })],
+  'deaths are counted for ever': [/deaths, \d+ are allowed|has to be open again|too early/, part({ options: { withinMs: 1e6 } })],
+  'an actor that leaves with its cpu is given jobs': [/has no cpu|is on cpu|keeps its cpu|opens without/, method(Slots, 'vacate', () => function () {})],
+  'a broadcast does not wait for all actors': [/has not heard it|was not heard/, method(Broadcasts, 'send', () => async function (name, job, value, actors) {
+    for (const { mailbox, state } of actors) if (state === 'open') mailbox.tell({ type: 'tell', seq: 0, job, value })
+  })],
+  'late errors change nothing': [/the snapshot says|hang|idles|waits/, part({
+    events: (events) => ({
+      ...events,
+      message: (actor, mailbox, message) => {
+        if (message === 0 || message.type !== 'stray') events.message(actor, mailbox, message)
+      }
+    })
+  })],
   'a deadline counts what has begun': [/began and is told/, method(Settling, 'expire', (expire) => function (job, ms) {
     expire.call(this, job, ms)
     this.abandon(job, 'expired', () => Object.assign(new Error(`${ms}`), { code: 'FST_ERR_SPILLOVER_QUEUE_TIMEOUT' }))

@@ -1,12 +1,10 @@
 'use strict'
-// What must hold of the policy, worked out anew from the README: which tiers are open, who is served next and by whom,
-// how long things last, when a thread may be killed or started.
+// What must hold of where jobs go, worked out anew from the README: which tiers are open, who is served next and by
+// whom, who may hold another job, how long one may wait and run.
 const { Gate } = require('../../dist/lib/gate.js')
 const { Injector } = require('../../dist/lib/queue.js')
-const { Settling } = require('../../dist/lib/settling.js')
+const { Placing } = require('../../dist/lib/placing.js')
 
-/** Lateness of timers in a run, and rounding to whole ms. */
-const SLACK_MS = 3
 const EPS = 1e-6
 let current
 
@@ -20,8 +18,25 @@ function tap (type, name, note) {
   }
 }
 tap(Gate, 'update', ({ openTier }, [active, backlog, nowMs]) => current.gate(active, backlog, nowMs, openTier))
-for (const name of ['push', 'putBack']) tap(Injector, name, (_queue, [job]) => { job.input.job = job })
-for (const name of ['given', 'onGone', 'listen']) tap(Settling, name, (settling) => { current.settling = settling })
+tap(Gate, 'replan', (_gate, [tiers]) => current.replanned(tiers))
+for (const name of ['push', 'putBack']) {
+  tap(Injector, name, (_queue, [job]) => {
+    job.input.job = job
+    job.input.wasQueued = true
+  })
+}
+
+const { look } = Placing.prototype
+Placing.prototype.look = function (nowMs) {
+  if (current === undefined) return look.call(this, nowMs)
+  const { lives, oracle } = current.world
+  oracle.placing = this
+  oracle.shown = undefined
+  lives.isLooking = true
+  look.call(this, nowMs)
+  lives.isLooking = false
+  if (oracle.shown !== undefined) lives.areAhead(...oracle.shown)
+}
 
 class Oracle {
   constructor (world) {
@@ -29,8 +44,16 @@ class Oracle {
     this.tiers = world.plan.tiers.map(({ tier, threshold, slots }) => ({ tier, threshold, size: slots.length }))
     this.open = 1
     this.unwantedSinceMs = undefined
-    this.deaths = new Map()
-    this.notBeforeMs = new Map()
+    /** what the gate was shown last: active actors, jobs that wait */
+    this.shown = undefined
+    this.placing = undefined
+    /** run times of all replies that were read */
+    this.runs = []
+    this.means = new Map()
+    /** mailbox -> between which times it was last given a job while empty, or a reply of it was read */
+    this.progressAtMs = new WeakMap()
+    /** key -> the slot its jobs went to last, and when */
+    this.homes = new Map()
     current = this
   }
 
@@ -54,114 +77,216 @@ class Oracle {
     }
     const expected = this.tiers[this.open - 1].tier
     if (openTier !== expected) this.world.note(`tier ${openTier} is open, and ${expected} has to be with ${active} active, ${backlog} waiting`)
+    this.world.openTier = expected
+    this.shown = [active, backlog]
+  }
+
+  /** The tiers are others; those that were open stay so. */
+  replanned (tiers) {
+    const { openTier } = this.world
+    this.tiers = tiers.map(({ tier, threshold, size }) => ({ tier, threshold, size }))
+    this.open = Math.max(1, tiers.filter(({ tier }) => tier <= openTier).length)
+    this.unwantedSinceMs = undefined
+    this.world.openTier = this.tiers[this.open - 1].tier
+  }
+
+  /** Has the tier that is next to open more active actors below it than it waits for? */
+  isLate (next) {
+    const { options, load, lingering } = this.world
+    return next !== undefined && options.metric === 'demand' && load.active > next.threshold + lingering.size
+  }
+
+  mayTake ({ state, slot }) { return state === 'open' && slot.tier <= this.world.openTier }
+  isIdle (actor) { return this.mayTake(actor) && actor.mailbox.depth === 0 }
+  isDone ({ mailbox }) { return mailbox.depth === 1 && mailbox.hasReply }
+
+  /** All that it has begun is async and waits, and it may begin another. */
+  isAwaiting ({ mailbox }) {
+    return mailbox.depth > 0 && mailbox.depth < this.world.options.asyncPerActor && mailbox.isInLoop
+  }
+
+  /** Expected time of what is in a mailbox. */
+  workOf ({ mailbox }) {
+    let ms = 0
+    for (const { input } of mailbox.jobs()) ms += input.weight
+    return ms
+  }
+
+  /** May this actor, which has jobs, hold another? Only behind short ones, and not where one turns out to be long. */
+  hasRoom (actor, isSurely = true) {
+    const { mailbox } = actor
+    const { clock, preemptedMs } = this.world
+    if (!this.mayTake(actor) || mailbox.isHalted) return false
+    // the host is not told when an actor's jobs all await something, and looks now and then
+    if (!isSurely && this.isAwaiting(actor)) return true
+    const [sinceMs, atMostMs] = this.progressAtMs.get(mailbox)
+    if (isSurely ? clock.now() - sinceMs > 1 : clock.now() - preemptedMs - atMostMs > 1) return false
+    const workMs = this.workOf(actor)
+    const eps = isSurely ? -EPS : EPS
+    return (mailbox.depth === 1 && workMs < 1 + eps) || (mailbox.depth < 256 && workMs <= 0.3 + eps)
+  }
+
+  /** Now, or when the host looked at its clock. */
+  progresses (mailbox) {
+    const { clock, preemptedMs } = this.world
+    this.progressAtMs.set(mailbox, [clock.now() - preemptedMs, clock.now()])
+  }
+
+  /** Jobs in the injector. */
+  queued () { return this.world.records.filter(({ job, key }) => key === undefined && job?.isQueued === true) }
+
+  /** Is there an actor for this job, if it is offered now? */
+  couldRun (record) {
+    const { actors } = this.world.crew
+    if (record.key !== undefined) return false
+    if (this.queued().length > 0) return false
+    return actors.some((actor) => this.isIdle(actor) || (this.mayTake(actor) && this.isDone(actor)) ||
+      (!record.hasTransfer && actor.mailbox !== undefined && this.hasRoom(actor)))
   }
 
   /** A job is about to be put into this actor's mailbox, which has room. */
   given (job, actor) {
     const { world } = this
     const { input: record } = job
-    const { mailbox, workMs } = actor
+    const { mailbox, slot } = actor
     const { depth } = mailbox
-    const isDone = depth === 1 && mailbox.hasReply
-    if (record.hasTransfer && depth > 0 && !isDone) world.fail(`job ${record.order} has buffers to move and has to wait behind others`)
-    if (job.isKeyed) return
-    for (const other of world.records) {
-      if (other === record || other.job?.isQueued !== true || other.key !== undefined) continue
-      if (this.rank(other.job) < this.rank(job) - EPS) world.fail(`job ${record.order} is given before job ${other.order}, whose turn it is`)
-    }
-    const idle = world.crew.actors.find((other) => other.state === 'open' && other.mailbox.depth === 0 && other.slot.tier <= world.openTier)
-    if (idle !== undefined && idle.slot.id < actor.slot.id) world.fail(`job ${record.order} is given to actor ${actor.slot.id} while ${idle.slot.id} idles`)
+    const mean = this.means.get(record.name)
+    record.weight = mean ?? 1
     // one that is moved from a full mailbox to an idle actor comes with others
-    if (depth === 0 || isDone || record.slot >= 0) return
+    const isMoved = record.slot >= 0 && !record.wasQueued
+    record.wasQueued = false
+    if (mailbox.isHalted && !this.isDone(actor)) world.fail(`job ${record.order} is given to actor ${slot.id}, which is halted`)
+    const isDone = this.isDone(actor)
+    const hasRoom = depth === 0 || isDone || this.hasRoom(actor, false)
+    if (depth === 0 || this.isAwaiting(actor)) this.progresses(mailbox)
+    if (record.hasTransfer && depth > 0 && !isDone) world.fail(`job ${record.order} has buffers to move and has to wait behind others`)
+    if (!hasRoom && !isMoved) world.fail(`job ${record.order} is put behind ${this.workOf(actor)} ms of work in ${depth} jobs`)
+    if (job.isKeyed) return this.atHome(record, actor)
+    const next = this.tiers[this.open]
+    if (!isMoved && this.isLate(next)) {
+      world.fail(`job ${record.order} is given while ${world.load.active} are active and tier ${next.tier} is closed`)
+    }
+    for (const other of this.queued()) {
+      if (other !== record && this.rank(other) < this.rank(record) - EPS && !isMoved) {
+        world.fail(`job ${record.order} is given before job ${other.order}, whose turn it is`)
+      }
+    }
+    const idle = world.crew.actors.find((other) => this.isIdle(other))
+    if (idle !== undefined && idle.slot.id < slot.id) world.fail(`job ${record.order} is given to actor ${slot.id} while ${idle.slot.id} idles`)
+    if (depth === 0 || isDone || isMoved) return
     if (idle !== undefined) world.fail(`job ${record.order} is given to a busy actor while ${idle.slot.id} idles`)
-    if (depth < world.options.asyncPerActor && mailbox.isInLoop) return // all that it has begun waits
-    if (!((depth === 1 && workMs < 1) || (depth < 256 && workMs <= 0.3))) world.fail(`job ${record.order} is put behind ${workMs} ms of work`)
+    const workMs = this.workOf(actor)
+    const less = world.crew.actors.find((other) =>
+      other.mailbox !== undefined && this.hasRoom(other) && this.workOf(other) < workMs - EPS)
+    if (less !== undefined) world.fail(`job ${record.order} is put behind ${workMs} ms of work, actor ${less.slot.id} has less`)
+  }
+
+  /** The jobs of a key go to one actor of the lowest tier as long as that is there. */
+  atHome ({ order, key }, { slot }) {
+    const { world } = this
+    const before = this.homes.get(key)
+    const { absentAtMs } = world.lives
+    if (slot.tier !== 1) world.fail(`job ${order} has a key and is given to tier ${slot.tier}`)
+    if (before !== undefined && before.slot !== slot.id && !(absentAtMs.get(before.slot) >= before.atMs) &&
+      !absentAtMs.has(slot.id)) {
+      world.fail(`job ${order} of key ${key} is given to actor ${slot.id}, the one before went to ${before.slot}`)
+    }
+    this.homes.set(key, { slot: slot.id, atMs: world.clock.now() - world.preemptedMs })
   }
 
   rank ({ acceptedAtMs, level }) { return acceptedAtMs + level * this.world.options.ageMs }
 
+  /** The host has read a reply. */
+  read ({ input: { name } }, slot, runMs) {
+    const mean = this.means.get(name)
+    this.means.set(name, mean === undefined ? runMs : mean + (runMs - mean) / 8)
+    this.runs.push(runMs)
+    const { mailbox } = this.world.crew.actors[slot]
+    if (mailbox !== undefined) this.progresses(mailbox)
+    this.world.lives.read(mailbox)
+  }
+
   /** May a job that found no actor wait, with so many waiting before it? */
   isTooLong (waiting) {
     const { maxQueueWaitMs } = this.world.options
-    const open = this.world.crew.actors.filter(({ state, slot }) => state === 'open' && slot.tier <= this.world.openTier).length
-    const { meanMs, deviationMs } = this.settling?.estimate ?? { meanMs: 1, deviationMs: 0 }
-    const error = 2.5 * deviationMs * (waiting / Math.sqrt(512) + Math.sqrt(waiting))
-    const waitMs = (waiting * meanMs + error) / Math.max(1, open)
-    return maxQueueWaitMs > 0 && waiting > 0 && waitMs > maxQueueWaitMs
-  }
-
-  /** Before the scheduler is told. */
-  gone ({ slot }, mailbox, reason) {
-    const { world } = this
-    if (!/did not end within/.test(reason?.message)) return
-    const begun = [...mailbox.jobs()].filter((job) => mailbox.isClaimed(job) && !job.input.hasReplied)
-    const innocent = begun.find(({ isSettled }) => !isSettled)
-    if (innocent !== undefined) world.fail(`actor ${slot.id} is killed while job ${innocent.input.order} runs on it`)
-    if (begun.length === 0) world.fail(`actor ${slot.id} is killed for a job that has ended`)
-    const nowMs = world.clock.now()
-    const first = Math.min(...begun.map(({ input }) => input.settledAtMs))
-    if (nowMs < first + world.options.graceMs - EPS) world.fail(`actor ${slot.id} is killed ${nowMs - first} ms after a cancellation`)
-  }
-
-  /** After it. */
-  died ({ slot, state }, reason, wasOpening) {
-    const { world } = this
-    const { maxRestarts, withinMs, backoffMs, recycle } = world.options
-    if (reason === undefined || world.isClosing || recycle !== undefined) return
-    const nowMs = world.clock.now()
-    const atMs = [...(this.deaths.get(slot.id) ?? []).filter((atMs) => nowMs - atMs < withinMs), nowMs]
-    this.deaths.set(slot.id, atMs)
-    const hasFailed = atMs.length > maxRestarts
-    if (hasFailed !== (state === 'failed')) world.fail(`actor ${slot.id} is ${state} after ${atMs.length} deaths, ${maxRestarts} are allowed`)
-    const pauseMs = atMs.length === 1 && !wasOpening ? 0 : backoffMs * 2 ** Math.max(0, atMs.length - 2)
-    this.notBeforeMs.set(slot.id, nowMs + (hasFailed ? withinMs : pauseMs))
-  }
-
-  changed ({ slot: { id, tier }, state, reason, mailbox }) {
-    const { world } = this
-    const nowMs = world.clock.now()
-    if (state === 'opening') {
-      if (nowMs < this.notBeforeMs.get(id) - EPS) world.fail(`actor ${id} opens ${this.notBeforeMs.get(id) - nowMs} ms too early`)
-      // with recycling it may be a replacement that was not needed
-      if (world.lingering.has(id) && world.options.recycle === undefined &&
-        nowMs < world.lingersSinceMs.get(id) + world.options.terminateMs - EPS) {
-        world.fail(`actor ${id} opens beside its thread that still ends`)
-      }
+    if (maxQueueWaitMs === 0 || waiting === 0) return false
+    const open = this.world.crew.actors.filter((actor) => this.mayTake(actor)).length
+    let [sum, squares] = [0, 0]
+    for (const [at, runMs] of this.runs.entries()) {
+      if (at > 0) squares += (runMs - sum / at) ** 2
+      sum += runMs
     }
-    if (state !== 'draining' || reason !== 'retired' || world.isClosing) return
-    if (tier === 1) world.fail(`actor ${id} of tier 1 is retired`)
-    if (mailbox.depth > 0) world.fail(`actor ${id} is retired with ${mailbox.depth} jobs`)
+    const meanMs = this.runs.length === 0 ? 1 : sum / this.runs.length
+    const deviationMs = this.runs.length === 0 ? 0 : Math.sqrt(squares / this.runs.length)
+    const error = 2.5 * deviationMs * (waiting / Math.sqrt(512) + Math.sqrt(waiting))
+    return (waiting * meanMs + error) / Math.max(1, open) > maxQueueWaitMs
+  }
+
+  /** After each step of host or actor. */
+  always () {
+    const { world } = this
+    for (const actor of world.crew.actors) {
+      const workMs = actor.mailbox === undefined ? 0 : this.workOf(actor)
+      if (Math.abs(actor.workMs - workMs) > 1e-4) world.fail(`actor ${actor.slot.id} is said to have ${actor.workMs} ms of work, and has ${workMs}`)
+    }
+    const next = this.tiers[this.open]
+    if (this.isLate(next)) {
+      world.fail(`${world.load.active} are active, and tier ${next.tier} is closed`)
+    }
   }
 
   /** At rest: no turn of the event loop is under way. */
   look (nowMs) {
     const { world } = this
     const { load, options, crew } = world
+    const queued = this.queued()
     const next = this.tiers[this.open]
-    if (next !== undefined && options.metric === 'demand' && load.active > next.threshold + world.lingering.size) {
-      world.fail(`${load.active} are active, and tier ${next.tier} is closed`)
+    if (next !== undefined && queued.length > this.tiers.slice(0, this.open).reduce((sum, { size }) => sum + size, 0)) {
+      world.fail(`${queued.length} jobs wait, and tier ${next.tier} is closed`)
     }
-    if (this.unwantedSinceMs !== undefined && nowMs > this.unwantedSinceMs + options.closeDelayMs + SLACK_MS) {
+    if (this.unwantedSinceMs !== undefined && nowMs > this.unwantedSinceMs + options.closeDelayMs + world.slackMs) {
       world.fail(`tier ${world.openTier} is open, and was not needed since ${this.unwantedSinceMs}`)
     }
-    for (const { state, slot, mailbox, usedAtMs } of crew.actors) {
-      if (mailbox === undefined) continue
-      const isStuck = mailbox.hasReply || [...mailbox.jobs()].some(({ isSettled }) => isSettled)
+    const bound = crew.actors.filter(({ mailbox, slot }) => mailbox !== undefined && slot.tier > world.openTier &&
+      [...mailbox.jobs()].some(({ input }) => input.startedAtMs === 0))
+    if (load.openTier < world.openTier && !bound.some(({ slot }) => slot.tier === load.openTier)) {
+      world.fail(`actors are told that tier ${load.openTier} is open, and ${world.openTier} is`)
+    }
+    const idle = crew.actors.find((actor) => this.isIdle(actor))
+    const isFull = crew.actors.some(({ mailbox }) => mailbox?.depth >= world.parts.places)
+    if (queued.length > 0 && !isFull) {
+      const first = queued.reduce((best, each) => this.rank(each) < this.rank(best) ? each : best)
+      const room = crew.actors.find((actor) =>
+        !first.hasTransfer && actor.mailbox !== undefined && this.hasRoom(actor))
+      if (room !== undefined) world.fail(`job ${first.order} waits while actor ${room.slot.id} has room for it`)
+    }
+    for (const actor of crew.actors) {
+      const { state, slot, mailbox } = actor
+      if (mailbox === undefined || mailbox.hasEnded || mailbox.depth === 0) continue
+      const jobs = [...mailbox.jobs()]
+      const isStuck = mailbox.hasReply || jobs.some(({ isSettled }) => isSettled)
       if (mailbox.isHalted && !isStuck) world.fail(`actor ${slot.id} is halted for nobody`)
-      if (state === 'open' && slot.tier > 1 && options.retireMs > 0 && mailbox.depth === 0 &&
-        nowMs > usedAtMs + 2 * options.retireMs + SLACK_MS) {
-        world.fail(`actor ${slot.id} idles for ${nowMs - usedAtMs} ms and is not retired`)
+      const unread = jobs.find(({ input }) => input.hasReplied && nowMs > input.repliedAtMs + 8 + world.slackMs)
+      if (unread !== undefined) world.fail(`the reply of job ${unread.input.order} is not read since ${unread.input.repliedAtMs}`)
+      const waiting = jobs.find((job) => job.isMovable && !mailbox.isClaimed(job))
+      if (waiting === undefined) continue
+      if (state === 'draining' && !world.killed.has(mailbox)) world.fail(`actor ${slot.id} is to end and keeps job ${waiting.input.order}`)
+      const runs = jobs.find(({ input }) => input.isClaimed && input.startedAtMs > 0 && !input.hasReplied)
+      const slowMs = Math.max(runs?.input.startedAtMs, waiting.input.givenAtMs, this.progressAtMs.get(mailbox)[1])
+      if (idle !== undefined && runs !== undefined && nowMs > slowMs + 7 + world.slackMs) {
+        world.fail(`job ${waiting.input.order} waits behind job ${runs.input.order} since ${runs.input.startedAtMs} while actor ${idle.slot.id} idles`)
       }
+      if (nowMs > waiting.input.givenAtMs + 10_000 + world.slackMs) world.fail(`job ${waiting.input.order} waits in a mailbox for more than 10 s`)
     }
     for (const record of world.records) {
       const { order, isAccepted, settled, claims, queueTimeoutMs, acceptedAtMs, isClaimed } = record
       const { startedAtMs, timeoutMs } = record
       if (!isAccepted || settled > 0) continue
-      if (queueTimeoutMs > 0 && claims === 0 && nowMs > acceptedAtMs + queueTimeoutMs + SLACK_MS) {
+      if (queueTimeoutMs > 0 && claims === 0 && nowMs > acceptedAtMs + queueTimeoutMs + world.slackMs) {
         world.fail(`job ${order} waits longer than ${queueTimeoutMs} ms`)
       }
       if (timeoutMs > 0 && isClaimed && !record.hasReplied && startedAtMs > 0 &&
-        nowMs > startedAtMs + timeoutMs + SLACK_MS && world.isHeld(record)) {
+        nowMs > startedAtMs + timeoutMs + world.slackMs && world.isHeld(record)) {
         world.fail(`job ${order} runs longer than ${timeoutMs} ms`)
       }
     }
@@ -170,10 +295,10 @@ class Oracle {
   /** While the pool closes. */
   closing (nowMs, pending) {
     const { world } = this
-    if (pending > 0 && nowMs > world.closedAtMs + world.options.drainMs + SLACK_MS) {
+    if (pending > 0 && nowMs > world.closedAtMs + world.options.drainMs + world.slackMs) {
       world.fail(`${pending} jobs are left ${nowMs - world.closedAtMs} ms after close()`)
     }
   }
 }
 
-module.exports = { Oracle }
+module.exports = { Oracle, EPS }

@@ -6,41 +6,14 @@ const { VirtualClock } = require('../../dist/lib/simulator/clock.js')
 const { SimulatedThreads } = require('../../dist/lib/simulator/threads.js')
 const { Slots } = require('../../dist/lib/slots.js')
 const { Scheduler } = require('../../dist/lib/scheduler.js')
-const { KeyedJobs } = require('../../dist/lib/keys.js')
 const { checkOptions } = require('../../dist/lib/options.js')
 const { channels } = require('../../dist/lib/trace.js')
+const { Lives } = require('./lives.js')
+const { Machine } = require('./machine.js')
+const { drawSettings } = require('./moods.js')
+const { Record, drawOffer } = require('./offers.js')
 const { Oracle } = require('./oracle.js')
-
-/** What is offered, as the input of a job, and what became of it. */
-class Record {
-  name = ''
-  runMs = 0
-  ends = 'ok'
-  isAsync = false
-  obeys = false
-  isUncloneable = false
-  order = -1
-  key = undefined
-  hasTransfer = false
-  isIdempotent = false
-  timeoutMs = 0
-  queueTimeoutMs = 0
-  acceptedAtMs = 0
-  settledAtMs = Infinity
-  /** once it waited in the injector */
-  job = undefined
-  isAccepted = false
-  isRefused = false
-  isCancelled = false
-  settled = 0
-  outcome = ''
-  claims = 0
-  startedAtMs = 0
-  hasReplied = false
-  /** the slot it was given to last */
-  slot = -1
-  isClaimed = false
-}
+const { Tidings } = require('./tidings.js')
 
 /** A broken invariant. */
 class Violation extends Error {}
@@ -69,44 +42,27 @@ const STEP_LIMIT = 20_000
 /** The longest time in which a pool of these sizes settles all jobs, ms. */
 const REST_MS = 2000
 
+/** Promises that are due go on: each pass takes some microtasks. */
+async function settle () {
+  for (let turn = 0; turn < 12; turn++) await undefined
+}
+
+/** With TRACE=1 what happens is told, for a look at one seed. */
+const isTraced = process.env.TRACE === '1'
+
 class World {
   constructor (seed, broken) {
     this.seed = seed
     this.broken = broken
     const random = this.random = randomOf(Math.imul(seed, 0x9e3779b1) ^ 0x5bd1e995)
     const chance = this.chance = (share) => random() < share
-    const upTo = this.upTo = (most) => Math.floor(random() * (most + 1))
-    const late = chance(0.5) ? 0.003 : 1
-    this.clock = new VirtualClock({ timerMs: () => random() * late, soonMs: () => 0.01 + random() * 0.02 })
+    this.upTo = (most) => Math.floor(random() * (most + 1))
+    const { mood, layout, options, times } = drawSettings(random, base)
+    this.clock = new VirtualClock(times)
     this.identity = { name: 'simulated' }
-    // faults are armed for some of the runs only
-    this.exits = chance(0.35) ? 0.08 : 0
-    const bootDies = chance(0.15) ? 0.3 : 0
-    this.plan = planOf([1 + upTo(2), upTo(2), upTo(2)], () => upTo(2))
-    this.options = {
-      ...base,
-      identity: this.identity,
-      metric: chance(0.8) ? 'demand' : 'running',
-      asyncPerActor: chance(0.8) ? 1 : 2,
-      // with 0 the gate flaps by design
-      closeDelayMs: 1 + upTo(6),
-      ageMs: chance(0.5) ? 20 : 1,
-      maxQueued: chance(0.5) ? 100 : upTo(4),
-      maxQueueWaitMs: chance(0.8) ? 0 : 5,
-      timeoutMs: chance(0.6) ? 40 : 0,
-      graceMs: upTo(8),
-      drainMs: 1 + upTo(60),
-      retireMs: chance(0.3) ? 1 + upTo(10) : 0,
-      maxRestarts: chance(0.3) ? upTo(2) : 50,
-      withinMs: 200,
-      backoffMs: upTo(5),
-      terminateMs: 1 + upTo(10),
-      quarantineDeaths: chance(0.3) ? 1 + upTo(2) : 0,
-      quarantineMs: 1 + upTo(20),
-      recycle: chance(0.3)
-        ? { maxJobs: 1 + upTo(5), ...(chance(0.5) && { maxAgeMs: 2 + upTo(20) }) }
-        : undefined
-    }
+    this.mood = mood
+    this.plan = layout
+    this.options = { ...options, identity: this.identity }
     /** when runs of a name ended their actors, and until when it is refused */
     this.fatal = new Map([['one', { atMs: [], untilMs: 0 }], ['two', { atMs: [], untilMs: 0 }]])
     /** slots whose thread is told to have ended and goes on for a moment */
@@ -125,118 +81,158 @@ class World {
     this.violation = undefined
     this.closedAtMs = Infinity
     this.opened = new WeakSet()
-    const stepMs = chance(0.5) ? 0.002 : 0.3
-    const bellMs = chance(0.1) ? 2 : 0.1
-    const endMs = chance(0.2) ? 5 : 0.1
-    const zombies = chance(0.1) ? 0.5 : 0
+    /** mailboxes whose thread was told to end at once */
+    this.killed = new WeakSet()
+    this.threads = 0
+    /** lateness of timers in a run, rounding to whole ms, and what the host was off its cpu */
+    this.slackMs = 5
+    /** time for which the host was off its cpu in this step */
+    this.preemptedMs = 0
+    /** replacements are not always tried again at once */
+    this.bootsMayFail = mood.bootDies > 0 || this.options.bootTimeoutMs < 4 || mood.tells > 0
     this.parts = {
+      ...times,
       clock: this.clock,
       jobs: ['one', 'two'],
-      places: chance(0.7) ? 512 : 1 + upTo(3),
-      bootMs: () => random() * 4,
-      bootDies: () => this.isReady && chance(bootDies),
-      stepMs: () => random() * stepMs,
-      wakeMs: () => random() * 0.1,
-      bellMs: () => random() * bellMs,
-      endMs: () => random() * endMs,
-      exitMs: () => chance(zombies) ? random() * 20 : random() * endMs,
-      lingerMs: () => random() * Math.min(1, endMs),
+      bootMs: () => Math.min(times.bootMs(), this.isReady ? Infinity : 2),
+      bootDies: () => this.isReady && chance(mood.bootDies),
+      preempt: () => {
+        const ms = times.preemptMs()
+        if (ms === 0) return
+        if (isTraced) this.log(`the host is off its cpu for ${ms}`)
+        this.preemptedMs += ms
+        this.slackMs += ms
+        this.clock.preempt(ms)
+      },
       watch: this
     }
   }
 
   async run () {
+    if (isTraced) this.log(JSON.stringify([this.mood, this.plan.tiers, { ...this.options, jobs: undefined }]))
     const { clock, broken } = this
     const scheduler = this.scheduler = new Scheduler(this.plan, { ...this.options, ...broken.options }, {
       clock,
-      hire: (plan, options, load, events) => {
+      hire: (plan, options, load, events, kept) => {
         this.load = load
         const told = broken.events?.(events) ?? events
         this.crew = new Slots(plan, options, clock, load, {
           ...told,
           changed: (actor) => {
+            if (isTraced) this.log(`actor ${actor.slot.id} is ${actor.state}: ${actor.reason}`)
             if (actor.state === 'open') this.opened.add(actor.mailbox)
             told.changed(actor)
-            this.oracle.changed(actor)
+            this.lives.changed(actor)
+          },
+          message: (actor, mailbox, message) => {
+            const isStray = message !== 0 && message.type === 'stray'
+            const name = isStray && actor.state === 'open' ? message.job : null
+            told.message(actor, mailbox, message)
+            if (isStray) this.lives.counts.strays++
+            if (name !== null) this.blame(name)
           },
           gone: (actor, mailbox, reason) => {
             const name = this.suspect(mailbox, reason)
-            this.oracle.gone(actor, mailbox, reason)
-            this.oracle.died(actor, reason, !this.opened.has(mailbox))
+            this.wasStopped = reason === undefined
             told.gone(actor, mailbox, reason)
+            this.wasStopped = false
+            this.lives.died(actor, reason, !this.opened.has(mailbox))
             if (name !== undefined) this.blame(name)
           }
-        }, new SimulatedThreads(options, load, this.parts))
-        this.keys = new KeyedJobs(this.crew.actors.slice(0, plan.tiers[0].slots.length))
+        }, this.watched(new SimulatedThreads(options, load, this.parts, kept)))
+        const close = this.crew.close.bind(this.crew)
+        this.crew.close = (graceMs) => {
+          this.crewClosedAtMs = clock.now()
+          return close(graceMs)
+        }
         return this.crew
       }
     })
     this.oracle = new Oracle(this)
+    this.lives = new Lives(this)
+    this.machine = new Machine(this)
+    this.tidings = new Tidings(this)
     const ready = scheduler.ready()
     while (this.crew.actors.some(({ state }) => state === 'opening')) clock.step()
     await ready
     this.isReady = true
     if (clock.isHeld) this.fail('an idle pool holds the process')
     this.plot()
-    while (!this.isClosing && this.step(clock.now() + REST_MS));
+    while (!this.isClosing && this.step(this.restAtMs + REST_MS + 6 * this.mood.restMs)) {
+      if (this.tidings.open > 0) await settle()
+    }
+    if (this.tidings.open > 0 && !this.isClosing) this.fail(`${this.tidings.open} broadcasts hang`)
     await this.close()
     return { steps: this.steps, accepted: this.accepted, offered: this.records.length, deaths: this.deaths }
   }
 
+  /** Threads as they are, and what is told of them looked at. */
+  watched (threads) {
+    const { start } = threads
+    threads.start = (slot, names, waits, told) => {
+      this.threads++
+      if (waits) this.lives.recycles(slot)
+      const started = start.call(threads, slot, names, waits, {
+        ...told,
+        exited: () => {
+          this.threads--
+          told.exited()
+        }
+      })
+      return {
+        ...started,
+        kill: (reason) => {
+          if (isTraced) this.log(`actor ${slot.id} is told to end: ${reason.message}`)
+          this.lives.kills(slot, started.mailbox, reason)
+          this.killed.add(started.mailbox)
+          started.kill(reason)
+        }
+      }
+    }
+    return threads
+  }
+
   /** Decide when what is done to the pool. */
   plot () {
-    const { clock, random, chance, upTo } = this
-    const gapMs = chance(0.3) ? 0 : random() * 3
+    const { clock, random, chance, upTo, mood } = this
+    const gapMs = chance(mood.gapless) ? 0 : random() * mood.gapMs
     let atMs = 0
-    for (let left = 1 + upTo(chance(0.1) ? 40 : 14); left > 0; left--) {
+    for (let left = 1 + upTo(chance(mood.many) ? 40 : mood.jobs); left > 0; left--) {
       if (chance(0.5)) atMs += random() * gapMs
       clock.host(atMs, () => this.offer())
     }
-    this.restAtMs = clock.now() + atMs + 1
-    if (this.exits > 0) for (let left = upTo(3); left > 0; left--) clock.actor(random() * (atMs + 5), () => this.kill())
+    this.restAtMs = clock.now() + atMs + 1 + random() * mood.restMs
+    const overMs = () => random() * (atMs + 5)
+    if (chance(mood.replans)) for (let left = 1 + upTo(3); left > 0; left--) clock.host(overMs(), () => this.change())
+    if (chance(mood.tells)) {
+      for (let left = 1 + upTo(4); left > 0; left--) clock.host(overMs(), () => this.tidings.send())
+    }
+    if (mood.exits > 0) for (let left = upTo(3); left > 0; left--) clock.actor(overMs(), () => this.kill())
     if (chance(0.25)) clock.host(random() * (atMs + 10), () => { this.isClosing = true })
   }
 
   offer () {
     if (this.isClosing) return
-    const { clock, random, chance, upTo } = this
-    const record = new Record()
-    const name = record.name = chance(0.5) ? 'one' : 'two'
-    record.runMs = name === 'one' ? random() * 0.2 : random() * 6
-    record.obeys = chance(0.5)
-    record.isAsync = chance(0.2)
-    const end = random()
-    if (end > 0.97) record.ends = 'never'
-    else if (end > 0.94) record.ends = 'error'
-    else if (end > 0.93) record.ends = 'unsendable'
-    else if (end > 0.93 - this.exits) record.ends = 'exit'
-    record.isUncloneable = chance(0.02)
-    const options = {}
-    if (chance(0.2)) options.priority = chance(0.5) ? 'high' : 'low'
-    if (chance(0.2)) record.key = options.key = `k${upTo(2)}`
-    if (chance(0.08)) {
-      options.transfer = []
-      record.hasTransfer = true
-    }
-    if (chance(0.2)) record.isIdempotent = options.idempotent = true
-    if (this.broken.isIdempotent) options.idempotent = true
-    record.timeoutMs = this.options.timeoutMs
-    if (chance(0.15)) record.timeoutMs = options.timeoutMs = 1 + upTo(4)
-    else if (record.ends === 'never' && record.timeoutMs === 0) record.timeoutMs = options.timeoutMs = 20
-    if (chance(0.15)) record.queueTimeoutMs = options.queueTimeoutMs = 1 + upTo(4)
+    const { clock, random, chance } = this
+    const { record, options } = drawOffer(this)
+    const { name } = record
+    record.told = this.tidings.open + this.tidings.sent.length > 0 ? [...this.tidings.known] : undefined
     record.acceptedAtMs = clock.now()
-    const controller = chance(0.15) ? new AbortController() : undefined
+    const controller = chance(this.mood.cancel) ? new AbortController() : undefined
     if (controller !== undefined) options.signal = controller.signal
     const waitingBefore = this.waiting()
     const isTooLong = this.oracle.isTooLong(waitingBefore)
+    const couldRun = this.oracle.couldRun(record)
     this.wasFull = false
     record.order = this.records.length
     this.records.push(record)
+    if (isTraced) this.log(`job ${record.order} is offered: ${JSON.stringify(record)}`)
     // a job that is accepted may settle before submit returns
     record.isAccepted = true
     this.accepted++
     try {
-      this.scheduler.submit(name, record, options, () => this.settle(record, 'ok'), (error) => this.settle(record, error))
+      this.scheduler.submit(name, record, options, () => this.settle(record, 'ok'),
+        (error) => this.settle(record, error))
     } catch (error) {
       const isRefused = error.code === 'FST_ERR_SPILLOVER_QUARANTINED'
       const isBroken = error.code === 'FST_ERR_SPILLOVER_UNAVAILABLE'
@@ -246,6 +242,7 @@ class World {
       this.accepted--
       if (record.settled > 0) this.fail(`job ${record.order} is refused and settles`)
       if (isRefused) this.isQuarantined(record)
+      else if (couldRun) this.fail(`job ${record.order} is refused while an actor may have it`)
       else if (isBroken) {
         if (!this.isBroken()) this.fail(`job ${record.order} is told that no actor is left`)
       } else if (waitingBefore < this.options.maxQueued && !isTooLong) {
@@ -268,7 +265,7 @@ class World {
 
   /** The job whose run ended this actor, where that is known. */
   suspect (mailbox, reason) {
-    if (reason === undefined || this.hasExpired || /did not end within/.test(reason.message)) return undefined
+    if (reason === undefined || this.hasExpired || /did not end within|has blocked its event/.test(reason.message)) return undefined
     const begun = [...mailbox.jobs()].filter((job) => mailbox.isClaimed(job) && !job.input.hasReplied)
     return begun.length === 1 ? begun[0].input.name : undefined
   }
@@ -293,6 +290,10 @@ class World {
     }
   }
 
+  change () {
+    if (!this.isClosing) this.machine.change()
+  }
+
   kill () {
     const alive = this.crew.actors.filter(({ mailbox }) => mailbox !== undefined && !mailbox.hasEnded)
     if (alive.length === 0) return
@@ -311,6 +312,7 @@ class World {
 
   judge (record, outcome) {
     const { order } = record
+    if (isTraced) this.log(`job ${order} settles: ${outcome?.code ?? outcome}`)
     const nowMs = this.clock.now()
     record.settled++
     record.settledAtMs = nowMs
@@ -321,11 +323,16 @@ class World {
     if ((code === 'ok' || code === 'error') && (!record.hasReplied || (record.ends !== code && !record.obeys))) {
       this.fail(`job ${order} is to end by ${record.ends} and ends by ${code}`)
     }
-    if (code === 'ACTOR_EXIT') {
-      if (record.hasReplied) this.fail(`job ${order} had replied and is told that its actor died`)
-      if (!this.isClosing && record.claims === 0 && !record.hasTransfer) {
+    if (!['ok', 'error', 'RESULT_UNCLONEABLE'].includes(code) && record.hasReplied) this.fail(`job ${order} had replied and is told of ${code}`)
+    if (code === 'ACTOR_EXIT' && !this.isClosing) {
+      if (record.claims === 0 && (!record.hasTransfer || this.wasStopped)) {
         this.fail(`job ${order} had not begun and is told that its actor died`)
       }
+      if (record.isClaimed && record.isIdempotent && !record.hasTransfer && record.claims === 1 &&
+        this.options.quarantineDeaths === 0) {
+        this.fail(`job ${order} is idempotent and had one run`)
+      }
+      if (outcome.started !== record.isClaimed) this.fail(`job ${order} is told wrongly whether it began`)
     }
     if (code === 'TIMEOUT' && (record.startedAtMs === 0 || nowMs - record.startedAtMs < record.timeoutMs - 0.6)) {
       this.fail(`job ${order} is told that it ran for ${record.timeoutMs} ms after ${nowMs - record.startedAtMs}`)
@@ -351,6 +358,7 @@ class World {
   // what the actors see
 
   given (job, slot, isGiven) {
+    if (isTraced) this.log(`actor ${slot} ${isGiven ? 'is given' : 'has no room for'} job ${job.input.order}`)
     const { input: record } = job
     if (!isGiven) {
       this.wasFull = true
@@ -364,18 +372,24 @@ class World {
     if (record.settled > 0) this.fail(`job ${order} is settled and is given`)
     if (this.hasClosed) this.fail(`job ${order} is given after close()`)
     if (record.hasTransfer && record.slot !== -1) this.fail(`job ${order} has moved its buffers and is given again`)
+    if (this.killed.has(actor.mailbox)) this.fail(`job ${order} is given to an actor that is told to end at once`)
     this.oracle.given(job, actor)
+    record.job = job
     record.slot = slot
-    record.isClaimed = false
+    record.givenAtMs = this.clock.now()
+    record.isClaimed = record.hasReplied = false
+    record.startedAtMs = 0
   }
 
   claimed ({ input: record }, slot) {
+    if (isTraced) this.log(`actor ${slot} claims job ${record.order}`)
     const { order, key } = record
     if (record.settled > 0) this.fail(`job ${order} is settled as ${record.outcome} and runs`)
     if (record.slot !== slot) this.fail(`job ${order} was given to ${record.slot} and runs on ${slot}`)
     record.claims++
     record.isClaimed = true
     record.startedAtMs = 0
+    if (record.told !== undefined) this.tidings.begins(order, record.told, this.crew.actors[slot].mailbox)
     if (record.claims > (record.isIdempotent ? 2 : 1)) this.fail(`job ${order} starts ${record.claims} times`)
     if (key === undefined) return
     for (const other of this.records) {
@@ -387,11 +401,22 @@ class World {
   }
 
   started ({ input: record }) { record.startedAtMs = this.clock.now() }
-  replied ({ input: record }) { record.hasReplied = true }
+  replied ({ input: record }, slot) {
+    if (isTraced) this.log(`actor ${slot} has replied to job ${record.order}`)
+    record.hasReplied = true
+    record.repliedAtMs = this.clock.now()
+  }
+
+  read (job, slot, runMs) {
+    if (isTraced) this.log(`the reply of job ${job.input.order} is read`)
+    this.oracle.read(job, slot, runMs)
+  }
+
+  heard (mailbox, message) { return this.tidings.hear(mailbox, message) }
 
   lingers (slot, isSo) {
     const count = (this.lingering.get(slot) ?? 0) + (isSo ? 1 : -1)
-    if (isSo) this.lingersSinceMs.set(slot, this.clock.now())
+    if (isSo && count === 1) this.lingersSinceMs.set(slot, this.clock.now())
     if (count > 0) this.lingering.set(slot, count)
     else this.lingering.delete(slot)
   }
@@ -409,10 +434,11 @@ class World {
   }
 
   step (untilMs) {
+    this.preemptedMs = 0
     if (!this.clock.step(untilMs)) return false
     if (++this.steps > STEP_LIMIT) this.fail('it does not come to rest')
     this.look()
-    return this.accepted > this.settled || this.clock.now() < this.restAtMs
+    return this.accepted > this.settled || this.tidings.open > 0 || this.clock.now() < this.restAtMs
   }
 
   look () {
@@ -428,7 +454,7 @@ class World {
     for (const { mailbox, state, slot } of crew.actors) {
       if (mailbox === undefined) continue
       if (mailbox.depth > this.parts.places) this.fail(`actor ${slot.id} holds ${mailbox.depth} jobs`)
-      if (mailbox.hasEnded) maybe++
+      if (mailbox.hasEnded || mailbox.isTainted) maybe++
       else if (mailbox.unfinished > 0) unfinished++
       else if (mailbox.depth > 0) maybe++
       for (const { isSettled } of mailbox.jobs()) if (!isSettled) held++
@@ -441,11 +467,14 @@ class World {
       this.fail(`active is ${load.active}, with ${unfinished} to ${unfinished + maybe} actors that have unfinished jobs`)
     }
     // close() holds the process too, for the ends of its threads
-    if (pending > 0 ? !clock.isHeld : clock.isHeld && !this.isClosing) this.fail(`the process is ${clock.isHeld ? '' : 'not '}held, with ${pending} pending`)
+    if (pending > 0 ? !clock.isHeld : clock.isHeld && !this.isClosing && this.tidings.open === 0) this.fail(`the process is ${clock.isHeld ? '' : 'not '}held, with ${pending} pending`)
     // a turn of the event loop that is under way may still place a job
     if (this.closedAtMs < Infinity) this.oracle.closing(clock.now(), pending)
+    if (!this.isClosing) this.oracle.always()
     if (clock.soonCount > 0 || this.isClosing) return
     this.oracle.look(clock.now())
+    this.lives.look(clock.now())
+    this.machine.look(clock.now())
     for (const { mailbox, slot } of crew.actors) {
       if (slot.tier <= this.openTier || mailbox === undefined || mailbox.depth === 0 || mailbox.hasEnded) continue
       for (const job of mailbox.jobs()) {
@@ -458,7 +487,7 @@ class World {
       for (const record of this.records) {
         if (record.key === undefined || !record.isAccepted || record.settled > 0 || this.isHeld(record)) continue
         keyed++
-        const home = this.keys.homeOf(record.key)
+        const home = this.oracle.placing.keyed.homeOf(record.key)
         if (home?.state === 'open' && home.mailbox.depth === 0) {
           this.fail(`job ${record.order} waits while the actor ${home.slot.id} of its key idles`)
         }
@@ -485,10 +514,12 @@ class World {
   count (waiting, pending) {
     const { counters, backlog, pending: told } = this.scheduler.snapshot()
     const settled = Object.values(counters.settled).reduce((sum, count) => sum + count, 0)
-    if (counters.accepted !== this.accepted || settled !== this.settled || told !== pending || backlog !== waiting) {
+    if (counters.accepted !== this.accepted || settled !== this.settled || backlog !== waiting ||
+      (told !== pending && this.tidings.open === 0)) {
       this.fail(`the snapshot says ${counters.accepted} accepted, ${settled} settled, ${told} pending, ${backlog} ` +
         `waiting; true are ${this.accepted}, ${this.settled}, ${pending}, ${waiting}`)
     }
+    this.lives.count(counters)
   }
 
   async close () {
@@ -508,8 +539,7 @@ class World {
     if (!isRefused) this.fail('a job is accepted after the call of close()')
     const latestMs = beganAtMs + this.options.drainMs + this.options.graceMs + 100
     for (;;) {
-      // each pass of the promises of close() takes some microtasks
-      for (let turn = 0; turn < 12 && !close.isDone; turn++) await undefined
+      await settle()
       if (close.error !== undefined) throw close.error
       if (close.isDone) break
       if (!clock.step(latestMs)) this.fail('close() does not end')
@@ -522,13 +552,17 @@ class World {
       if (isAccepted && settled !== 1) this.fail(`job ${order} has settled ${settled} times`)
       if (!isAccepted && claims > 0) this.fail(`job ${order} was refused and ran`)
     }
-    if (this.crew.actors.some(({ mailbox }) => mailbox !== undefined)) this.fail('a thread is left')
+    if (this.threads > 0 || this.crew.actors.some(({ mailbox }) => mailbox !== undefined)) this.fail('a thread is left')
+    await settle()
+    if (this.tidings.open > 0) this.fail(`${this.tidings.open} broadcasts hang`)
     if (!clock.isClosed || clock.isHeld) this.fail('the clock is left running')
     this.count(0, 0)
     if (this.load.active !== 0) this.fail(`active is ${this.load.active} in the end`)
     for (let left = STEP_LIMIT; clock.step(); left--) if (left === 0) this.fail('the clock does not come to rest')
     if (this.violation !== undefined) throw this.violation
   }
+
+  log (text) { console.log(`${this.clock.now().toFixed(3)} ms: ${text}`) }
 
   /** Broken, and told by the next look. */
   note (text) {
@@ -539,17 +573,6 @@ class World {
     this.violation ??= new Violation(`seed ${this.seed}, ${this.clock.now().toFixed(3)} ms: ${text}`)
     throw this.violation
   }
-}
-
-function planOf (sizes, less) {
-  let lower = 0
-  const tiers = sizes.filter((size, at) => at === 0 || size > 0).map((size, at) => {
-    const slots = Array.from({ length: size }, (_, index) => ({ id: lower + index, cpu: null, tier: at + 1 }))
-    const threshold = lower === 0 ? 0 : Math.max(0, lower - less())
-    lower += size
-    return { tier: at + 1, cpus: [], threshold, slots }
-  })
-  return { strategy: 'explicit', tiers, reserved: [], quotaCpus: null, maxActors: lower, notes: [] }
 }
 
 module.exports = { runSeed, Violation }
