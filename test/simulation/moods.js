@@ -123,7 +123,7 @@ function drawSettings (random, base) {
     retireMs: chance(mood.retire) ? 1 + upTo(10) : 0,
     maxRestarts: chance(mood.restarts ?? 0.3) ? upTo(2) : 50,
     withinMs: mood.restarts === undefined ? 200 : 5 + upTo(60),
-    backoffMs: upTo(5),
+    backoffMs: upTo(mood.restarts === undefined ? 5 : 40),
     terminateMs: 1 + upTo(10),
     bootTimeoutMs: chance(0.1) ? 3 : base.bootTimeoutMs,
     quarantineDeaths: chance(0.3) ? 1 + upTo(2) : 0,

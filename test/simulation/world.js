@@ -4,6 +4,7 @@
 const { randomOf } = require('../../dist/lib/simulator/random.js')
 const { VirtualClock } = require('../../dist/lib/simulator/clock.js')
 const { SimulatedThreads } = require('../../dist/lib/simulator/threads.js')
+const { KeyedJobs } = require('../../dist/lib/keys.js')
 const { Slots } = require('../../dist/lib/slots.js')
 const { Scheduler } = require('../../dist/lib/scheduler.js')
 const { checkOptions } = require('../../dist/lib/options.js')
@@ -556,6 +557,11 @@ class World {
     await settle()
     if (this.tidings.open > 0) this.fail(`${this.tidings.open} broadcasts hang`)
     if (!clock.isClosed || clock.isHeld) this.fail('the clock is left running')
+    const { keyed } = this.oracle.placing
+    const fresh = new KeyedJobs(this.crew.actors.filter(({ slot }) => slot.tier === 1))
+    for (const key of ['k0', 'k1', 'k2']) {
+      if (keyed.homeOf(key) !== fresh.homeOf(key)) this.fail(`key ${key} has no jobs and keeps its home`)
+    }
     this.count(0, 0)
     if (this.load.active !== 0) this.fail(`active is ${this.load.active} in the end`)
     for (let left = STEP_LIMIT; clock.step(); left--) if (left === 0) this.fail('the clock does not come to rest')
