@@ -2,6 +2,7 @@
 // once; and every rule of it is needed. The model is in test/fixtures/protocol; its labels name the functions of lib/.
 import t from 'tap'
 import { check } from '../fixtures/protocol/model'
+import { lines, marksOf } from '../fixtures/protocol/lines'
 import { rules } from '../fixtures/protocol/world'
 import type { Rule, Shape } from '../fixtures/protocol/world'
 
@@ -41,6 +42,8 @@ const shapes = {
     { ...sync2, actors: 2, takeBacks: 1, isWhole: false },
   'full: 3 jobs and a ring of 2 records, which cancels leave full of what was taken back':
     { ...sync3, ring: 2, cancels: 2, isWhole: false },
+  'news: 2 jobs and 2 messages to be read before the next job, asleep or in the event loop':
+    { ...sync2, tells: 2, waits: 'either', isWhole: false },
   'stop: an actor with up to 2 jobs is told to stop':
     { ...sync2, stops: 1, waits: 'either', isWhole: false }
 } satisfies Record<string, Partial<Shape>>
@@ -78,12 +81,24 @@ const refutations: Record<Rule, readonly [shape: string, fault: RegExp]> = {
   unhaltAfterwards: ['halt', asleep],
   wakeAfterUnhalt: ['halt', asleep],
   wakeAfterStop: ['stop', /^everybody sleeps and actor 0, told to stop, is still there$/],
+  postBeforeNews: ['news', /^everybody sleeps and actor 0 has not read its news$|^job \d begins before/],
+  wakeAfterNews: ['news', /^everybody sleeps and actor 0 has not read its news$/],
+  newsBeforeTake: ['news', /^job \d begins before its actor has read the news$/],
+  clearBeforeRead: ['news', /^everybody sleeps and actor 0 has not read its news$|^job \d begins before/],
+  lookAtNews: ['news', /^everybody sleeps and actor 0 has not read its news$/],
+  retryAfterFull: ['full', asleep],
   takeBackAtClose: ['gate', asleep],
   drainBeforeBlame: ['death', /^job \d ended and is reported as failed$/],
   takeBackBeforeBlame: ['death', /^job \d was never claimed and is blamed$/],
   settleOnce: ['death', /^job \d is settled twice$/],
   leaveWhenEmpty: ['load', /^everybody sleeps and actor 0 is counted as active$/],
   enterBeforeRun: ['load', /^job \d runs on an actor that is not counted$/]
+}
+
+for (const [file, marks] of Object.entries(lines)) {
+  t.test(`${Object.keys(marks).length} functions of lib/${file} are those that the model stands for`, async (t) => {
+    t.strictSame(marksOf(file, Object.keys(marks)), marks, 'what differs has changed: does the model still say the same?')
+  })
 }
 
 t.test('every rule is broken once', async (t) => {
