@@ -35,7 +35,11 @@ export class KeyedJobs {
     const held = this.#held.get(key)
     if (held?.home !== undefined && isThere(held.home)) return held.home
     const home = this.#highest(key)
-    if (held !== undefined) held.home = home
+    if (held === undefined || home === undefined) return home
+    const before = held.home
+    held.home = home
+    // those that wait come along at once, or a job that is offered before they are placed anew would overtake them
+    if (before !== undefined) for (const job of this.takeAll(before)) this.push(job)
     return home
   }
 

@@ -217,7 +217,9 @@ export class Placing {
     }
     let given = 0
     let passes = 0
+    let openSlots
     do {
+      openSlots = this.#openSlots
       for (;;) {
         const job = this.queue.peek()
         const actor = job === undefined ? undefined : this.#pick(job, nowMs)
@@ -231,8 +233,9 @@ export class Placing {
       if (this.queue.length === 0) this.#rebalance(nowMs)
       else if (given === 0) this.#armSlowTimer()
       this.look(nowMs)
-      // a tier that opens for the backlog may have actors that idle already
-    } while (this.queue.length > 0 && this.#idle.first(this.#openSlots) >= 0 && ++passes < PASSES)
+      // a tier that opens for the backlog may have actors that idle already, or run short jobs and have room
+    } while (this.queue.length > 0 && (this.#openSlots > openSlots || this.#idle.first(this.#openSlots) >= 0) &&
+      ++passes < PASSES)
   }
 
   /** The plan is another one, in the same slots: the gate follows it, and jobs are placed anew. */

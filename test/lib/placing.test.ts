@@ -1,0 +1,32 @@
+// Where jobs go when actors fail and tiers open, in virtual time.
+import t from 'tap'
+import { planOf, virtualPool } from '../fixtures/virtual'
+
+t.test('a job offered just after the home of its key has failed begins after the one that waited there', async (t) => {
+  const { offer, at, actors, clock } = await virtualPool(planOf([2, 0]), { maxRestarts: 0 })
+  const first = offer({ runMs: 5, ends: 'exit' }, { key: 'k' })
+  const home = actors.find(({ mailbox }) => mailbox!.depth === 1)!
+  const second = offer({ runMs: 3 }, { key: 'k' })
+  while (home.state !== 'failed') clock.step()
+  const third = offer({ runMs: 3 }, { key: 'k' })
+  at(50)
+  t.strictSame([first.code, second.code, third.code], ['ACTOR_EXIT', 'ok', 'ok'])
+  t.ok(second.settledAtMs < third.settledAtMs, `settled at ${second.settledAtMs} and ${third.settledAtMs} ms`)
+})
+
+t.test('2 jobs whose waiting opens a tier go at once behind the short one that its actor runs', async (t) => {
+  const { offer, at, actors, scheduler } = await virtualPool(planOf([1, 0], [1, 2]), { closeDelayMs: 1 })
+  offer({ runMs: 0.01 }, {}, 'other') // so that jobs of its name are taken for short ones
+  at(2)
+  offer({ runMs: 100 })
+  offer({ runMs: 0.8 }, {}, 'other')
+  offer({ runMs: 50 }, {}, 'other')
+  at(4.2)
+  t.match(scheduler.snapshot(), { openTier: 1, backlog: 0 })
+  t.equal(actors[1]!.mailbox!.depth, 1, 'it has begun one of which nobody knows yet that it is long')
+  offer({ runMs: 0.01 }, {}, 'other')
+  t.match(scheduler.snapshot(), { openTier: 1, backlog: 1 })
+  offer({ runMs: 0.01 }, {}, 'other')
+  t.match(scheduler.snapshot(), { openTier: 2, backlog: 0 })
+  t.equal(actors[1]!.mailbox!.depth, 3)
+})
