@@ -77,15 +77,25 @@ class Lives {
   /** After the pool was told of an actor's end. */
   died ({ slot: { id }, state, successor }, reason, wasOpening) {
     const { world } = this
-    const { maxRestarts, withinMs, backoffMs } = world.options
     const wasReplaced = this.replaced.delete(id)
     if (reason !== undefined) this.counts.restarts++
     if ((reason === undefined && !wasReplaced) || world.crewClosedAtMs !== undefined || state === 'vacant') return
+    this.dies(id, state, wasOpening, successor !== undefined || state === 'open' || state === 'opening')
+  }
+
+  /** The thread that was to take a slot whose actor is gone has ended while it opened: that is a death too. */
+  failedToReplace ({ slot: { id }, state }) {
+    if (this.world.crewClosedAtMs === undefined) this.dies(id, state, true, false)
+  }
+
+  dies (id, state, wasOpening, isTaken) {
+    const { world } = this
+    const { maxRestarts, withinMs, backoffMs } = world.options
     const nowMs = world.clock.now() - world.preemptedMs
     const atMs = [...(this.deaths.get(id) ?? []).filter((atMs) => nowMs - atMs < withinMs), nowMs]
     this.deaths.set(id, atMs)
     const hasFailed = atMs.length > maxRestarts
-    if (successor !== undefined || state === 'open' || state === 'opening') return // it takes the slot
+    if (isTaken) return // by the thread that was to replace it
     if (hasFailed !== (state === 'failed')) world.fail(`actor ${id} is ${state} after ${atMs.length} deaths, ${maxRestarts} are allowed`)
     const isFree = atMs.length === 1 && !wasOpening
     const pauseMs = isFree ? 0 : Math.min(LONGEST_MS, backoffMs * 2 ** Math.max(0, atMs.length - 2))
@@ -147,11 +157,16 @@ class Lives {
       state === 'opening' || (state === 'open' && mailbox.depth === 0)).length
   }
 
+  /** After each step: one that is recycled keeps others waiting, also where nothing is at rest meanwhile. */
+  always () {
+    const { crew, clock } = this.world
+    if (crew.actors.some(({ successor }) => successor !== undefined)) this.recycledAtMs = clock.now()
+  }
+
   /** At rest: no turn of the event loop is under way. */
   look (nowMs) {
     const { world } = this
     const { options, crew } = world
-    if (crew.actors.some(({ successor }) => successor !== undefined)) this.recycledAtMs = nowMs
     for (const actor of crew.actors) {
       const { state, slot, mailbox, usedAtMs } = actor
       const { id, tier } = slot

@@ -64,8 +64,8 @@ class World {
     this.mood = mood
     this.plan = layout
     this.options = { ...options, identity: this.identity }
-    /** when runs of a name ended their actors, and until when it is refused */
-    this.fatal = new Map([['one', { atMs: [], untilMs: 0 }], ['two', { atMs: [], untilMs: 0 }]])
+    /** when runs of a name ended their actors, and until when it is refused: surely, and at the latest */
+    this.fatal = new Map(['one', 'two'].map((name) => [name, { atMs: [], surelyMs: 0, untilMs: 0 }]))
     /** slots whose thread is told to have ended and goes on for a moment */
     this.lingering = new Map()
     this.lingersSinceMs = new Map()
@@ -175,6 +175,13 @@ class World {
       if (waits) this.lives.recycles(slot)
       const started = start.call(threads, slot, names, waits, {
         ...told,
+        ended: (reason) => {
+          const actor = this.crew.actors[slot.id]
+          const isWaitedFor = actor.state === 'closed' && actor.successor?.isDismissed === false &&
+            actor.successor.started.mailbox === started.mailbox
+          told.ended(reason)
+          if (isWaitedFor) this.lives.failedToReplace(actor)
+        },
         exited: () => {
           this.threads--
           told.exited()
@@ -251,7 +258,7 @@ class World {
       }
       return this.look()
     }
-    if (clock.now() < this.fatal.get(name).untilMs) this.fail(`job ${record.order} is accepted in quarantine`)
+    if (clock.now() < this.fatal.get(name).surelyMs) this.fail(`job ${record.order} is accepted in quarantine`)
     if (record.settled === 0 && record.slot < 0 && waitingBefore >= this.options.maxQueued && !this.wasFull) {
       this.fail(`job ${record.order} waits although ${waitingBefore} of ${this.options.maxQueued} did`)
     }
@@ -278,6 +285,8 @@ class World {
     fatal.atMs = [...fatal.atMs.filter((atMs) => nowMs - atMs < withinMs), nowMs]
     if (quarantineDeaths === 0 || fatal.atMs.length < quarantineDeaths) return
     fatal.untilMs = nowMs + quarantineMs
+    // the host looked at its clock first, and may have been off its cpu while it took back what waits
+    fatal.surelyMs = fatal.untilMs - this.preemptedMs
     for (const record of this.records) {
       if (record.name === name && record.isAccepted && record.settled === 0 && !record.isClaimed) {
         this.fail(`job ${record.order} waits in quarantine`)
@@ -445,6 +454,7 @@ class World {
   look () {
     const { crew, load, clock } = this
     if (this.violation !== undefined) throw this.violation
+    this.lives.always()
     let unfinished = 0
     let maybe = this.lingering.size
     if (crew.actors.filter(({ successor }) => successor !== undefined).length > 1) {
