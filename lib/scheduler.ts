@@ -69,6 +69,8 @@ export class Scheduler {
   readonly #settling: Settling
   readonly #recycler: Recycler | undefined
   readonly #actors: readonly Actor<Job>[]
+  /** those whose slot is to be emptied, and that have a job left which can go nowhere else */
+  readonly #bound = new Set<Actor<Job>>()
   readonly #kinds = new Map<string, Kind>()
   readonly #counters = new Counters()
   readonly #deadlines: Deadlines
@@ -112,6 +114,7 @@ export class Scheduler {
           const { id, tier } = slot
           channels.actor.publish({ pool: this.identity, slot: id, tier, state, reason } satisfies ActorMessage)
         }
+        if (state === 'closed' && this.#bound.has(actor)) this.#vacate(actor, this.#plan) // before it opens again
       }
     }
     const hire = parts?.hire ?? ((plan, options, load, events, kept) =>
@@ -175,6 +178,7 @@ export class Scheduler {
     this.#plan = plan
     this.#pinning = pinning
     this.#crew.pinBy(pinning)
+    this.#bound.clear()
     for (const actor of this.#actors) {
       if (stays(actor)) this.#crew.occupy(actor, slots.get(actor.slot.id)!)
       else this.#vacate(actor, plan)
@@ -518,9 +522,11 @@ export class Scheduler {
   #vacate (actor: Actor<Job>, plan: Plan): void {
     if (this.#plan !== plan || this.#state === 'closed') return
     if (!this.#placing.isFreed(actor)) {
-      this.#clock.after(20, () => this.#vacate(actor, plan))
+      this.#bound.add(actor)
+      this.#clock.after(20, () => { if (this.#bound.has(actor)) this.#vacate(actor, plan) })
       return
     }
+    this.#bound.delete(actor)
     this.#crew.vacate(actor)
     const slot = plan.tiers.flatMap((tier) => tier.slots).find(({ id }) => id === actor.slot.id)
     if (slot !== undefined) this.#crew.occupy(actor, slot)

@@ -341,7 +341,8 @@ export class Slots<T extends Held> {
     const isFaulty = (this.#replaced.delete(actor) || !wasStopped) && !this.#isClosed
     if (isVacated) this.#set(actor, 'vacant', 'its cpu is gone')
     else this.#set(actor, 'closed', wasStopped ? actor.reason : describe(reason))
-    if (isFaulty && !isVacated) this.#restart(actor, life, wasOpening)
+    // it may be vacated by who is told that it is closed
+    if (isFaulty && actor.state === 'closed') this.#restart(actor, life, wasOpening)
     this.#events.gone(actor, mailbox, reason)
     mailbox.close()
     this.#load.leave(actor.slot.id)

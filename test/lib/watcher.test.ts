@@ -11,6 +11,8 @@ import { channels } from '#lib/trace'
 import { watchMachine } from '#lib/watcher'
 import { memoryReader } from '../fixtures/machines'
 import { until } from '../fixtures/until'
+import { planOf, virtualPool } from '../fixtures/virtual'
+import type { Plan } from '#lib/index'
 import type { Topology } from '#lib/topology'
 
 const jobs = path.resolve(__dirname, '../fixtures/jobs.cjs')
@@ -99,6 +101,32 @@ t.test('the home cache goes offline: its slots get other cpus, and jobs go on', 
   await until('the slot has its new cpu', () => lowest().some(({ cpu, state }) => cpu === 4 && state === 'open'))
   t.equal((await scheduler.offload('where', 0) as any).cpu, 4)
 })
+
+for (const [cpu, states] of [[undefined, 'draining closed vacant'], [9, 'draining closed vacant closed opening open']] as const) {
+  t.test(`an actor whose cpu is gone is killed as blocked at 10 s: its slot, which has cpu ${cpu} now, is ${states}`, async (t) => {
+    const layout = planOf([2, 0])
+    const planFor = (...cpus: number[]): Plan => ({
+      ...layout, tiers: [{ tier: 1, cpus, threshold: 0, slots: cpus.map((cpu, id) => ({ id, cpu, tier: 1 })) }]
+    })
+    const { scheduler, offer, at, clock, actors } = await virtualPool(planFor(0, 1), { timeoutMs: 0 })
+    const beganAtMs = clock.now()
+    const long = offer({ runMs: 30_000 })
+    offer({ runMs: 0.1, blocks: true })
+    at(beganAtMs + 5)
+    const bound = offer({ runMs: 1 }, { transfer: [new ArrayBuffer(8)] })
+    scheduler.replan(cpu === undefined ? planFor(0) : planFor(0, cpu))
+    at(beganAtMs + 5000)
+    t.strictSame([actors[1]!.state, bound.code], ['open', 'pending'], 'its buffers are moved, so it can go nowhere else')
+    const seen: string[] = []
+    const listener = (message: any) => { if (message.pool === scheduler.identity) seen.push(message.state) }
+    channels.actor.subscribe(listener)
+    t.teardown(() => channels.actor.unsubscribe(listener))
+    at(beganAtMs + 15_000)
+    t.equal(seen.join(' '), states)
+    t.equal(actors[1]!.slot.cpu, cpu ?? 1)
+    t.strictSame([long.code, bound.code], ['pending', 'ACTOR_EXIT'])
+  })
+}
 
 const taskset = spawnSync('taskset', ['-p', String(process.pid)]).status === 0
 const usable = readTopology().allowed
