@@ -461,6 +461,7 @@ export class Scheduler {
 
   #rejectIfBroken (): void {
     if (this.#state === 'closed') return
+    if (this.#plan !== this.#layout) this.#openLowest() // a slot that has its cpu again is not broken
     const left = this.#isBroken() ? [...this.#placing.queue, ...this.#placing.keyed] : []
     for (const job of left) {
       this.#placing.remove(job)

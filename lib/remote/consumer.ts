@@ -29,7 +29,7 @@ const MAX_DEATHS = 1000
 const CLOSE_MS = 3000
 
 /** The worker of one queue. */
-interface Queue { readonly worker: Worker, readonly fetching: Fetching }
+interface Queue { readonly worker: LimitedWorker, readonly fetching: Fetching }
 
 /** A job that runs here, and the queue's worker that fetched it. */
 interface Running { readonly worker: Worker, readonly abort: AbortController }
@@ -93,7 +93,7 @@ export class Consumer implements Serving {
       skipVersionCheck: true
     }
     const fetching = new Fetching()
-    const worker: Worker = new LimitedWorker(queue, (job, token) =>
+    const worker: LimitedWorker = new LimitedWorker(queue, (job, token) =>
       this.#process({ worker, fetching }, queue, name, version, job, token!), options)
     worker.on('error', (error) => this.#onError(error))
     worker.on('drained', () => {
@@ -208,6 +208,7 @@ export class Consumer implements Serving {
       if (!await within(closing, CLOSE_MS)) {
         await within(Promise.allSettled(workers.map((worker) =>
           worker.disconnect())), CLOSE_MS)
+        await Promise.all(workers.map((worker) => worker.abandon()))
       }
     }
     this.#subscription.close()

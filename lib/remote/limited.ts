@@ -10,4 +10,9 @@ export class LimitedWorker extends Worker {
     const { maxDataText } = this.opts as LimitedOptions
     return super.createJob(json.data.length <= maxDataText ? json : { ...json, data: 'null' }, id)
   }
+
+  /** End the timer of the locks: `close()` waits for ever before it where Redis is gone, and the process with it. */
+  abandon (): Promise<void> {
+    return this.lockManager.close()
+  }
 }
