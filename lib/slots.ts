@@ -367,7 +367,10 @@ export class Slots<T extends Held> {
   #failedToSucceed (actor: Actor<T>, life: Life<T>, reason: unknown): void {
     this.#recycled = actor.successor = undefined
     life.started.mailbox.close()
-    if (life.isDismissed) return
+    if (life.isDismissed) {
+      if (actor.state === 'closed') this.#events.changed(actor) // from now on it can be opened
+      return
+    }
     this.#recycleAfterMs = this.#clock.now() + MAX_BACKOFF_MS
     actor.reason = `its replacement did not open: ${describe(reason)}`
     if (actor.state === 'closed') this.#restart(actor, life, true) // it was waited for

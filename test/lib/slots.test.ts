@@ -240,6 +240,23 @@ t.test('a slot whose cpu goes while a replacement opens is vacant, and both thre
   t.equal(threads.length, 2)
 })
 
+t.test('a slot that has a cpu again is told to be closed once more when the replacement that it dismissed has ended', async (t) => {
+  const { slots, threads, events, open, die, actor } = start(1)
+  open(actor)
+  slots.recycle(actor, 'it is old')
+  slots.vacate(actor)
+  threads[0]!.told.ended(undefined)
+  threads[0]!.told.exited()
+  slots.occupy(actor, { id: 0, cpu: 4, tier: 1 })
+  t.strictSame([actor.state, slots.isRestarting(actor)], ['closed', true], 'nobody opens it now')
+  events.length = 0
+  die(threads[1]!, 'its cpu is gone')
+  t.strictSame(events, ['0 closed'])
+  t.equal(slots.isRestarting(actor), false)
+  open(actor)
+  t.equal(actor.state, 'open')
+})
+
 t.test('an actor that does not get ready within 500 ms is killed, with the limit in its error', async (t) => {
   const { threads, slots, at, actor } = start(1)
   const opening = slots.open(actor)
