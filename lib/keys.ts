@@ -30,7 +30,10 @@ export class KeyedJobs {
     if (--this.#held.get(key)!.jobs === 0) this.#held.delete(key)
   }
 
-  /** The home of a key: where it has jobs, or the highest rank of key and slot, so that few keys move at a failure. */
+  /**
+   * The home of a key: where it has jobs, or the highest rank of key and slot, so that few keys move at a failure.
+   * Where that home is gone, what waits there moves to the new one.
+   */
   homeOf (key: string): Actor<Job> | undefined {
     const held = this.#held.get(key)
     if (held?.home !== undefined && isThere(held.home)) return held.home

@@ -109,7 +109,6 @@ export class Scheduler {
         const { slot, state, reason } = actor
         if (state !== 'open') this.#placing.settled(actor)
         if (state === 'failed' || state === 'closed' || state === 'vacant') this.#clock.soon(() => this.#rejectIfBroken())
-        if (state === 'closed' && this.#plan !== this.#layout) this.#clock.soon(() => this.#openLowest())
         if (channels.actor.hasSubscribers) {
           const { id, tier } = slot
           channels.actor.publish({ pool: this.identity, slot: id, tier, state, reason } satisfies ActorMessage)
@@ -214,9 +213,7 @@ export class Scheduler {
   /** `offload` without a promise: exactly one of the two functions is called once, unless this throws a refusal. */
   submit (name: string, input: unknown, options: OffloadOptions, resolve: (value: unknown) => void,
     reject: (error: unknown) => void, below?: Function): void {
-    if (this.#state !== 'open') throw this.#state === 'new' ? new errors.NOT_READY(name) : new errors.CLOSED(name)
-    const kind = this.#kinds.get(name)
-    if (kind === undefined) throw new errors.UNKNOWN_JOB(describe(name), '', this.jobs.join(', ') || 'none, the modules export no function')
+    const kind = this.#kindOf(name)
     const defaults = this.#options
     let level = 1
     let { timeoutMs, queueTimeoutMs } = defaults
@@ -233,10 +230,7 @@ export class Scheduler {
     const nowMs = this.#clock.now()
     const job = new Job(this.#counters.accepted, kind, input, options, level, nowMs, timeoutMs, queueTimeoutMs, meta,
       resolve, reject)
-    if (nowMs < kind.refusedUntilMs) {
-      this.#counters.quarantined++
-      throw this.#settling.quarantine.error(kind, nowMs)
-    }
+    this.#checkQuarantine(kind, nowMs)
     if (options.durable === true) return resolve(this.#keep(job))
     this.#accept(job, nowMs)
     if (job.isSettled) return
@@ -259,10 +253,7 @@ export class Scheduler {
     if (kind === undefined || this.#state !== 'open' || this.#options.overflow !== undefined) return
     const { queue, backlog, openActors } = this.#placing
     const nowMs = this.#clock.now()
-    if (nowMs < kind.refusedUntilMs) {
-      this.#counters.quarantined++
-      throw this.#settling.quarantine.error(kind, nowMs)
-    }
+    this.#checkQuarantine(kind, nowMs)
     if (queue.length > 0 && this.#isFull()) throw this.#overloaded(kind, openActors, backlog)
   }
 
@@ -273,9 +264,7 @@ export class Scheduler {
    * only the last value is kept. Not a job: it has no timeout, is not counted, and its result is dropped.
    */
   async broadcast<Name extends JobName> (name: Name, value: JobInput<Name>): Promise<void> {
-    if (this.#state !== 'open') throw this.#state === 'new' ? new errors.NOT_READY(name) : new errors.CLOSED(name)
-    const kind = this.#kinds.get(name)
-    if (kind === undefined) throw new errors.UNKNOWN_JOB(describe(name), '', this.jobs.join(', ') || 'none, the modules export no function')
+    const kind = this.#kindOf(name)
     this.#settling.enter()
     try {
       await this.#broadcasts.send(name, kind.index, value, this.#actors)
@@ -492,6 +481,20 @@ export class Scheduler {
         : { ...options, traceparent: this.#spans.traceparent() },
       runHere: () => this.offload(kind.name as JobName, input as never, { ...options, spill: false, durable: false })
     }
+  }
+
+  /** The job of this name, where the pool takes jobs. */
+  #kindOf (name: string): Kind {
+    if (this.#state !== 'open') throw this.#state === 'new' ? new errors.NOT_READY(name) : new errors.CLOSED(name)
+    const kind = this.#kinds.get(name)
+    if (kind !== undefined) return kind
+    throw new errors.UNKNOWN_JOB(describe(name), '', this.jobs.join(', ') || 'none, the modules export no function')
+  }
+
+  #checkQuarantine (kind: Kind, nowMs: number): void {
+    if (nowMs >= kind.refusedUntilMs) return
+    this.#counters.quarantined++
+    throw this.#settling.quarantine.error(kind, nowMs)
   }
 
   /** What the actor must know of a call beside its input. */
