@@ -192,11 +192,11 @@ export class HostEnd<T extends Held> {
       if (job === undefined) continue
       left--
       if (!all && !job.isMovable) continue
-      // what was given before a claimed job is claimed as well
-      if (!this.takeBack(job)) break
-      taken.push(job)
+      if (this.takeBack(job)) taken.push(job)
+      // what was given before a claimed job is claimed as well, but not what lies below one that was passed over
+      else if (((this.#nextId - job.id) & 0x7fffffff) <= PLACES) break
     }
-    return taken.reverse()
+    return taken.sort((one, other) => (one.position - other.position) | 0)
   }
 
   /** Jobs still in the mailbox; after a death those that were claimed. */

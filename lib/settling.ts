@@ -199,7 +199,7 @@ export class Settling {
   abandon (job: Job, outcome: Outcome, error: (phase: string) => unknown): void {
     if (job.isSettled) return
     if (this.#withdraw(job)) {
-      return this.fail(job, outcome, error('before it started'))
+      return this.fail(job, outcome, error(job.deaths > 0 ? 'while it waited to run again' : 'before it started'))
     }
     const { actor } = job
     if (actor?.mailbox === undefined) return
@@ -316,7 +316,7 @@ export class Settling {
     if (mayRun && !this.isClosed) return this.#placing.putBack(job)
     const Exit = isOutOfMemory(reason) ? errors.OUT_OF_MEMORY : errors.ACTOR_EXIT
     const error = new Exit(job.kind.name, actor.slot.id, actor.slot.tier, describe(reason))
-    this.fail(job, 'exit', Object.assign(error, { started, cause: reason }), actor)
+    this.fail(job, 'exit', Object.assign(error, { started: started || job.deaths > 0, cause: reason }), actor)
   }
 
   /** The bell rang: read the actor's replies, give it work, and wait for the next bell. */

@@ -24,6 +24,9 @@ exports.Ledger = class Ledger {
   #settles = new Uint8Array(PLACES)
   /** least and most starts that are right, and least and most settles: four numbers a place */
   #right = new Uint8Array(PLACES * 4)
+  /** kind and end by place, as an index of `#texts` */
+  #ended = new Uint16Array(PLACES)
+  #texts = []
 
   constructor (poolOf) {
     channels.accepted.subscribe(({ pool }) => { if (pool === poolOf()) this.accepted++ })
@@ -52,6 +55,9 @@ exports.Ledger = class Ledger {
     const code = !isThrown ? 'ok' : String(error?.code ?? '').match(/^FST_ERR_SPILLOVER_(.+)/)?.[1] ?? 'own'
     this.ends[code] = (this.ends[code] ?? 0) + 1
     if (!isThrown && !isValue) this.fault(`job ${id} (${kind}): a wrong value`)
+    const text = `${kind} ${code}${idempotent ? ' idempotent' : ''}`
+    if (!this.#texts.includes(text)) this.#texts.push(text)
+    this.#ended[id % PLACES] = this.#texts.indexOf(text)
     const isHurt = Object.hasOwn(innocent, kind) && (code === 'ACTOR_EXIT' || code === 'OUT_OF_MEMORY')
     if (isHurt) this.hurt++
     const isRight = kinds[kind].ends.includes(code) || anyEnd.includes(code) || isHurt || code === 'ACTOR_EXIT'
@@ -85,11 +91,12 @@ exports.Ledger = class Ledger {
     const [leastStarts, mostStarts, leastSettles, mostSettles] = this.#right.subarray(place * 4, place * 4 + 4)
     const starts = this.starts[place]
     const settles = this.#settles[place]
+    const job = `job ${id} (${this.#texts[this.#ended[place]]})`
     if (starts < leastStarts || starts > mostStarts) {
-      this.fault(`job ${id}: began ${starts} times, right is ${leastStarts} to ${mostStarts}`)
+      this.fault(`${job}: began ${starts} times, right is ${leastStarts} to ${mostStarts}`)
     }
     if (settles < leastSettles || settles > mostSettles) {
-      this.fault(`job ${id}: settled ${settles} times, right is ${leastSettles} to ${mostSettles}`)
+      this.fault(`${job}: settled ${settles} times, right is ${leastSettles} to ${mostSettles}`)
     }
   }
 }

@@ -156,6 +156,18 @@ t.test('an exit hurts the job that ran and nobody else; an idempotent one runs a
   t.equal(Atomics.load(words, 0), 50)
 })
 
+t.test('an idempotent job that is cancelled while it waits for its second run is not said to have never started', async (t) => {
+  const scheduler = await start(t, { backoffMs: 600_000 })
+  const controller = new AbortController()
+  // the first death opens a new thread at once, the second waits
+  await t.rejects(scheduler.offload('exit', 3), code('ACTOR_EXIT'))
+  const job = scheduler.offload('exit', 3, { idempotent: true, signal: controller.signal })
+  await until('the second death', () => scheduler.snapshot().counters.restarts === 2)
+  controller.abort()
+  await t.rejects(job, { ...code('CANCELLED'), message: /while it waited to run again/ })
+  t.equal(scheduler.snapshot().pending, 0)
+})
+
 t.test('a job that waits is cancelled without a restart; one that runs is told, then its thread is killed', async (t) => {
   const scheduler = await start(t, { graceMs: 1000 })
   const words = sharedWords(1)
