@@ -13,7 +13,7 @@ export const errorTable = {
   JOB_MODULE: ['the jobs could not be loaded: %s', 500, Error],
   TOPOLOGY_ROOT: ['cannot read the machine under %s: %s', 500, Error],
   BOOT_TIMEOUT: ['actor %s did not get ready within %s ms: is a top-level await of a job module pending?', 500, Error],
-  NAMESPACE_TAKEN: ['namespace %s is already registered: give each pool a namespace of its own', 500, Error],
+  NAMESPACE_TAKEN: ['%s is already registered: give each pool a namespace of its own', 500, Error],
   FORBIDDEN: ['route %s forbids offloading (config.offload is false): job %s was not run', 500, Error],
   NOT_READY: ['job %s was offloaded before the actors were ready: await ready() first', 503, Error],
   OVERLOADED: ['job %s: %s actors open, %s jobs queued, limit %s; retry after %s s', 503, Error],

@@ -19,11 +19,10 @@ export async function loadJobs (boot: Pick<ActorBoot, 'modules' | 'names'>): Pro
     // a CommonJS module gives its exports as `default`, and by name only where the names can be seen
     const { default: whole } = exported
     if (whole !== null && typeof whole === 'object') exported = { ...whole, ...exported }
-    for (const name of Object.keys(exported)) {
-      const job = exported[name]
-      if (typeof job !== 'function' || name === 'default' || name === 'module.exports') continue
-      found.set(prefix === '' ? name : `${prefix}.${name}`, job as JobFunction)
-    }
+    const jobs = Object.entries(exported).filter(([name, job]) =>
+      typeof job === 'function' && name !== 'default' && name !== 'module.exports')
+    if (jobs.length === 0) throw new Error(`job module ${href}: ${whyNoJobs(whole)}`)
+    for (const [name, job] of jobs) found.set(prefix === '' ? name : `${prefix}.${name}`, job as JobFunction)
   }
   const names = boot.names ?? [...found.keys()].sort()
   return new Map(names.map((name) => {
@@ -39,8 +38,17 @@ export async function warmUp (table: ReadonlyMap<string, JobFunction>, boot: Pic
   for (const [name, input] of Object.entries(boot.warmup)) {
     const job = table.get(name)
     if (job === undefined) throw new Error(`option warmup names the unknown job ${name}`)
-    for (let call = 0; call < boot.warmupCalls; call++) await job(input, context)
+    try {
+      for (let call = 0; call < boot.warmupCalls; call++) await job(input, context)
+    } catch (error) {
+      throw new Error(`warm-up of job ${name}: ${describe(error)}`, { cause: error })
+    }
   }
+}
+
+function whyNoJobs (whole: unknown): string {
+  const has = typeof whole === 'function' ? 'its only function is the default export, which is no job' : 'it exports no function'
+  return `${has}: each job is an export with a name, as in \`export function hash (input) {}\``
 }
 
 /** What to do about TypeScript that this Node does not load; else what Node said. */

@@ -264,7 +264,7 @@ function modulesOf (jobs: unknown): JobModule[] {
 }
 
 function moduleOf (prefix: string, module: unknown, name = prefix === '' ? 'jobs' : `jobs.${prefix}`): JobModule {
-  const expected = 'the absolute path or file: URL of a module that exists'
+  const expected = 'the path or file: URL of a module that exists'
   let path: string
   if (module instanceof URL || (typeof module === 'string' && module.startsWith('file:'))) {
     const url = String(module)

@@ -4,6 +4,7 @@ import { channels, createScheduler, errors, optionTable, show } from '../lib/ind
 import { registerDurable } from './durable.js'
 import { decorate } from './offload.js'
 import { registerDashboard } from './dashboard.js'
+import { checkNames } from './options.js'
 import { registerHealth, statusOf } from './health.js'
 import { withoutFastifys } from './registration.js'
 import { registerMetrics } from './metrics.js'
@@ -19,14 +20,16 @@ import type { HealthOptions } from './health.js'
 import type { MetricsOptions } from './metrics.js'
 
 const plugin: FastifyPluginAsync<spillover.Options> = async (fastify, options) => {
-  const { health, metrics, dashboard, durable, namespace, ...poolOptions } = withoutFastifys(options)
+  const ours = withoutFastifys(options)
+  checkNames(ours)
+  const { health, metrics, dashboard, durable, namespace, ...poolOptions } = ours
   const [, nameCheck] = optionTable.name
   if (namespace !== undefined && !nameCheck.test(namespace)) {
     throw new errors.OPTION('namespace', nameCheck.expected, show(namespace))
   }
   const isNew = !fastify.hasDecorator('spillover')
   if (!isNew && (namespace === undefined ? 'offload' in fastify : Object.hasOwn(fastify.spillover, namespace))) {
-    throw new errors.NAMESPACE_TAKEN(namespace === undefined ? 'the default' : JSON.stringify(namespace))
+    throw new errors.NAMESPACE_TAKEN(namespace === undefined ? 'a pool without a namespace' : `namespace ${JSON.stringify(namespace)}`)
   }
   const scheduler = createScheduler({
     log: fastify.log as Partial<JobLog>, ...poolOptions, ...(namespace !== undefined && { name: namespace })
@@ -51,7 +54,7 @@ const plugin: FastifyPluginAsync<spillover.Options> = async (fastify, options) =
   const registry = fastify.spillover as unknown as Record<string, unknown>
   if (namespace !== undefined) registry[namespace] = pool
   else Object.defineProperties(registry, Object.getOwnPropertyDescriptors(pool))
-  const checkNames = decorate(fastify, pool, namespace, (name) => scheduler.admit(name))
+  const checkJobs = decorate(fastify, pool, namespace, (name) => scheduler.admit(name))
   if (health !== undefined && health !== false) await registerHealth(fastify, pool, health)
   if (metrics !== undefined && metrics !== false) await registerMetrics(fastify, scheduler, metrics)
   if (dashboard !== undefined && dashboard !== false) await registerDashboard(fastify, pool, dashboard)
@@ -61,7 +64,7 @@ const plugin: FastifyPluginAsync<spillover.Options> = async (fastify, options) =
 
   fastify.addHook('onReady', async () => {
     await scheduler.ready()
-    checkNames(scheduler.jobs)
+    checkJobs(scheduler.jobs)
     checkDurableNames?.(scheduler.jobs)
   })
   const onHint = (message: unknown): void => {

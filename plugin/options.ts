@@ -1,5 +1,5 @@
 // The check of the options that the plugin adds to those of the pool, and of what a route says of its jobs.
-import { callChecks, errors, isRecord, readOptions, show } from '../lib/index.js'
+import { callChecks, errors, isRecord, optionTable, readOptions, show, unknownOption } from '../lib/index.js'
 import type { Check, Table } from '../lib/index.js'
 
 const path: Check = {
@@ -8,6 +8,14 @@ const path: Check = {
 }
 /** More options of a route; what is in it is Fastify's to check. */
 export const routeOpts = [undefined, { expected: 'an object of route options', test: isRecord }] as const
+
+const names = ['jobs', 'health', 'metrics', 'dashboard', 'durable', 'namespace', ...Object.keys(optionTable)]
+
+/** Throws `FST_ERR_SPILLOVER_OPTION` for a name that is neither an option of the pool nor one of the plugin. */
+export function checkNames (options: object): void {
+  const unknown = Object.keys(options).find((name) => !names.includes(name))
+  if (unknown !== undefined) throw unknownOption(unknown, unknown, names)
+}
 
 /** Options of a route that may be given as its path alone. Throws `FST_ERR_SPILLOVER_OPTION`. */
 export function readRoute<Options> (name: string, given: unknown, table: Table, needsUrl: boolean): Options {

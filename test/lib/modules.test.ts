@@ -48,6 +48,24 @@ t.test('a file that fails for another reason is named with that reason alone', a
   }
 })
 
+t.test('a module without a job stops the start and is named: no function, or only a default export', async (t) => {
+  const folder = t.testdir({
+    'empty.cjs': 'module.exports = { limit: 5 }',
+    'default.mjs': 'export default (input) => input',
+    'whole.cjs': 'module.exports = (input) => input',
+    'some.cjs': 'exports.add = (input) => input'
+  })
+  for (const [file, why] of [
+    ['empty.cjs', /empty\.cjs: it exports no function: each job is an export with a name/],
+    ['default.mjs', /default\.mjs: its only function is the default export, which is no job/],
+    ['whole.cjs', /whole\.cjs: its only function is the default export, which is no job/]
+  ] as const) {
+    await t.rejects(start(t, { jobs: join(folder, file) }), { code: 'FST_ERR_SPILLOVER_JOB_MODULE', message: why })
+  }
+  const jobs = { some: join(folder, 'some.cjs'), none: join(folder, 'empty.cjs') }
+  await t.rejects(start(t, { jobs, runtime: 'inline' }), { message: /empty\.cjs: it exports no function/ })
+})
+
 t.test('a Node option that threads do not take fails ready() and is named; nothing is rejected unheard when it closes', async (t) => {
   const scheduler = createScheduler({ jobs: join(__dirname, '../fixtures/jobs.cjs'), execArgv: ['--max-old-space-size=200'] })
   await t.rejects(scheduler.ready(), {
@@ -67,6 +85,8 @@ t.test('warmupCalls: 3 calls each job of warmup 3 times, one after the other; an
   await warmUp(table, { warmup: { two: 2, one: 1 }, warmupCalls: 3 }, context)
   t.same(calls, [...Array(3).fill(['two', 2]), ...Array(3).fill(['one', 1])])
   await t.rejects(warmUp(table, { warmup: { three: 3 }, warmupCalls: 1 }, context), { message: /unknown job three/ })
+  table.set('four', () => { throw new TypeError('no four') })
+  await t.rejects(warmUp(table, { warmup: { four: 4 }, warmupCalls: 1 }, context), { message: 'warm-up of job four: TypeError: no four' })
 })
 
 t.test('an actor has made its 7 warm-up calls when the first job runs', async (t) => {

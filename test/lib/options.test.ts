@@ -135,7 +135,7 @@ t.test('jobs: missing, of a wrong type, empty', async (t) => {
 })
 
 t.test('jobs: a path that is not there, a folder, an http: URL, an empty path', async (t) => {
-  const expected = 'expected the absolute path or file: URL of a module that exists, got'
+  const expected = 'expected the path or file: URL of a module that exists, got'
   const gone = path.join(__dirname, 'gone.js')
   t.equal(refusal({ jobs: gone }), `option jobs: ${expected} ${gone}`)
   t.equal(refusal({ jobs: pathToFileURL(gone).href }), `option jobs: ${expected} ${gone}`)

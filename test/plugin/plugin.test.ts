@@ -93,6 +93,7 @@ t.test('wrong options, routes and job names stop the boot and name what is wrong
     }
   }
   t.match((await boot({ closeDelay: 5 })).message, /option closeDelay: expected one of jobs,.* got an unknown option/)
+  t.match((await boot({ dashbord: '/x' })).message, /option dashbord: expected one of jobs, health, .* did you mean dashboard\?/)
   t.match((await boot({ maxQueued: '5' })).message, /option maxQueued: expected an integer of at least 0, got '5'/)
   t.match((await boot({ jobs: '/nowhere.js' })).message, /option jobs: expected .* got \/nowhere\.js/)
   t.match((await boot({ health: 'health' })).message, /option health: expected a path/)
@@ -116,7 +117,9 @@ t.test('config.offload false forbids; namespaces stand beside each other and can
   const twice = Fastify()
   t.teardown(() => twice.close())
   await twice.register(spillover, pool)
-  await t.rejects(async () => { await twice.register(spillover, pool) }, { code: 'FST_ERR_SPILLOVER_NAMESPACE_TAKEN' })
+  await t.rejects(async () => { await twice.register(spillover, pool) }, {
+    code: 'FST_ERR_SPILLOVER_NAMESPACE_TAKEN', message: /^a pool without a namespace is already registered: give each pool/
+  })
 })
 
 t.test('health: 200 with every tier while tier 1 lives, 503 when it is down', async (t) => {
