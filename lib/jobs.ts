@@ -31,22 +31,35 @@ export type JobLog = Record<'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fat
 /** A job: any exported function of a job module. */
 export type JobFunction = (input: any, ctx: JobContext) => unknown
 
-/** What the functions of a module mean as jobs: `JobsOf<typeof import('./jobs.js')>`. */
-export type JobsOf<Module> = {
-  [Name in keyof Module as Module[Name] extends JobFunction ? Name & string : never]:
+/**
+ * What the functions of a module mean as jobs: `JobsOf<typeof import('./jobs.js')>`, or with the prefix that the
+ * module has in the option `jobs`: `JobsOf<typeof import('./images.js'), 'images'>`.
+ */
+export type JobsOf<Module, Prefix extends string = ''> = {
+  [Name in keyof Module as NameOf<Name, Module[Name], Prefix>]:
   Module[Name] extends (...args: infer Args) => infer Result
     ? { input: Args extends [] ? undefined : Args[0], result: Awaited<Result> }
     : never
 }
+type NameOf<Name, Value, Prefix extends string> = Name extends 'default' ? never : Value extends JobFunction
+  ? Prefix extends '' ? Name & string : `${Prefix}.${Name & string}`
+  : never
 
 /** Augment this interface to have names, inputs and results checked: `interface SpilloverJobs extends JobsOf<…> {}`. */
 export interface SpilloverJobs {}
 
 export type JobName = keyof SpilloverJobs extends never ? string : keyof SpilloverJobs & string
-export type JobInput<Name> =
-  Name extends keyof SpilloverJobs ? SpilloverJobs[Name] extends { input: infer Input } ? Input : unknown : any
+/** Of several names: what each of them takes. */
+export type JobInput<Name> = TakerOf<Name> extends (input: infer Input) => void ? Input : never
+type TakerOf<Name> = Name extends keyof SpilloverJobs
+  ? (input: SpilloverJobs[Name] extends { input: infer Input } ? Input : unknown) => void
+  : (input: any) => void
 export type JobResult<Name> =
   Name extends keyof SpilloverJobs ? SpilloverJobs[Name] extends { result: infer Result } ? Result : unknown : any
+/** Names of the jobs that may be called without an input. */
+export type JobNameAlone = keyof SpilloverJobs extends never ? string : {
+  [Name in JobName]: undefined extends JobInput<Name> ? Name : never
+}[JobName]
 
 /** One job module as the actor imports it: names become `prefix + '.' + export`, or the export where prefix is ''. */
 export interface JobModule { readonly prefix: string, readonly href: string }

@@ -6,7 +6,7 @@ import { every, either, flag, integer, isRecord, keysOf, listOf, oneOf, readOpti
 import { errors } from './errors.js'
 import { whyUncloneable } from './uncloneable.js'
 import type { Check, Table } from './checks.js'
-import type { JobLog, JobModule, Overflow } from './jobs.js'
+import type { JobInput, JobLog, JobModule, JobName, Overflow } from './jobs.js'
 import type { RecycleOptions } from './recycling.js'
 import type { RemoteTier } from './remote/contract.js'
 import type { RemoteOptions } from './remote/spill.js'
@@ -87,7 +87,7 @@ export interface Options {
   /** add the caller's stack to the errors of jobs; 'auto': not of jobs that run less than 50 µs @default 'auto' */
   callerStack?: boolean | 'auto'
   /** `{ job: input }` to be called in each new actor before it opens @default {} */
-  warmup?: Record<string, unknown>
+  warmup?: { [Name in JobName]?: JobInput<Name> }
   /** how often each call of `warmup` is made, so that the job is compiled before the first request @default 1 */
   warmupCalls?: number
   /** heap limits of each thread, as in node:worker_threads @default Node's own */

@@ -26,7 +26,7 @@ import { TooLarge } from './size.js'
 import { whyUncloneable } from './uncloneable.js'
 import { channels } from './trace.js'
 import type { Clock, Timer } from './clock.js'
-import type { JobInput, JobMeta, JobName, JobResult, Overflow, OverflowCall } from './jobs.js'
+import type { JobInput, JobMeta, JobName, JobNameAlone, JobResult, Overflow, OverflowCall } from './jobs.js'
 import type { CheckedOptions } from './options.js'
 import type { OffloadOptions } from './pending.js'
 import type { Pinning } from './pinning.js'
@@ -203,8 +203,9 @@ export class Scheduler {
    * Run a job on an actor. Resolves with its result; rejects with its own error or one of ours; never throws, and
    * settles exactly once. The input is read when the job is given to an actor: do not change it before.
    */
-  offload<Name extends JobName> (name: Name, input: JobInput<Name>, options: OffloadOptions = noOptions):
-  Promise<JobResult<Name>> {
+  offload<Name extends JobName> (name: Name, input: JobInput<Name>, options?: OffloadOptions): Promise<JobResult<Name>>
+  offload<Name extends JobNameAlone> (name: Name): Promise<JobResult<Name>>
+  offload (name: string, input?: unknown, options: OffloadOptions = noOptions): Promise<unknown> {
     return new Promise((resolve, reject) => {
       this.submit(name, input, options, resolve as (value: unknown) => void, reject, this.offload)
     })

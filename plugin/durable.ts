@@ -15,7 +15,7 @@ export type { DurableRoutes } from './durableoptions.js'
 /** Options of `durableHandler`. */
 export interface DurableHandlerOptions<Name> {
   /** makes the job's input from the request @default the body */
-  input?: (request: FastifyRequest) => JobInput<Name> | Promise<JobInput<Name>>
+  input? (request: FastifyRequest): JobInput<Name> | Promise<JobInput<Name>>
   /** how long it may wait and run @default that of remote.durableTtlMs */
   deadlineMs?: number
   /** longest run @default none */

@@ -10,8 +10,8 @@ import { withoutFastifys } from './registration.js'
 import { registerMetrics } from './metrics.js'
 import type { FastifyPluginAsync, RouteHandlerMethod } from 'fastify'
 import type {
-  JobInput, JobName, JobResult, JobsOf as Jobs, OffloadOptions as CallOptions, Options as PoolOptions, Plan,
-  HintMessage, JobContext as Context, JobLog, PoolIdentity, RecordOptions, Snapshot, Trace
+  HintMessage, JobContext as Context, JobInput, JobLog, JobName, JobNameAlone, JobResult, JobsOf as Jobs,
+  OffloadOptions as CallOptions, Options as PoolOptions, Plan, PoolIdentity, RecordOptions, Snapshot, Trace
 } from '../lib/index.js'
 import type { DurableHandlerOptions, DurableRoutes } from './durable.js'
 import type { OffloadHandlerOptions, RouteOffload } from './offload.js'
@@ -37,7 +37,8 @@ const plugin: FastifyPluginAsync<spillover.Options> = async (fastify, options) =
   const pool: spillover.Pool = {
     identity: scheduler.identity,
     get plan () { return scheduler.plan },
-    offload: (name, input, callOptions) => scheduler.offload(name, input, callOptions),
+    offload: (name: JobName, input?: unknown, callOptions?: CallOptions) =>
+      scheduler.offload(name, input as never, callOptions),
     broadcast: (name, value) => scheduler.broadcast(name, value),
     ready: () => scheduler.ready(),
     drain: () => scheduler.drain(),
@@ -117,8 +118,10 @@ declare namespace spillover {
     /** name of this pool, where an application has several */
     namespace?: string
   }
-  export type Offload = <Name extends JobName>(name: Name, input: JobInput<Name>, options?: CallOptions) =>
-  Promise<JobResult<Name>>
+  export interface Offload {
+    <Name extends JobName>(name: Name, input: JobInput<Name>, options?: CallOptions): Promise<JobResult<Name>>
+    <Name extends JobNameAlone>(name: Name): Promise<JobResult<Name>>
+  }
   export interface Pool {
     readonly plan: Plan
     readonly jobs: readonly string[]
@@ -143,7 +146,7 @@ declare namespace spillover {
   }
   export type OffloadOptions = CallOptions
   export type JobContext = Context
-  export type JobsOf<Module> = Jobs<Module>
+  export type JobsOf<Module, Prefix extends string = ''> = Jobs<Module, Prefix>
   export const spillover: FastifyPluginAsync<Options>
   export { spillover as default }
 }

@@ -16,7 +16,7 @@ export type RouteOffload = Pick<OffloadOptions, 'timeoutMs' | 'queueTimeoutMs' |
 /** Options of `offloadHandler`. */
 export interface OffloadHandlerOptions<Name> extends RouteOffload {
   /** makes the job's input from the request @default the body */
-  input?: (request: FastifyRequest) => JobInput<Name> | Promise<JobInput<Name>>
+  input? (request: FastifyRequest): JobInput<Name> | Promise<JobInput<Name>>
 }
 
 /** The reply of a request, for the client's going away. */

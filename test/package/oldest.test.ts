@@ -13,20 +13,29 @@ t.teardown(() => rmSync(work, { recursive: true, force: true, maxRetries: 3 }))
 const env = Object.fromEntries(Object.entries(process.env)
   .filter(([name]) => !/^(?:TAP|_TAPJS|NODE_OPTIONS$|NODE_V8)/.test(name)))
 
+/** The test runner hooks `require` in its children, and bin/tsc of TypeScript 7 is an ES module without a suffix. */
+const launcher = path.join(work, 'tsc.mjs')
+writeFileSync(launcher, "import { pathToFileURL } from 'node:url'\nawait import(pathToFileURL(process.argv.splice(2, 1)[0]).href)\n")
+
 interface Ran { status: number, out: string }
 const run = (cwd: string, more: object, ...args: string[]): Promise<Ran> => new Promise((resolve) => {
   execFile(process.execPath, args, { cwd, env: { ...env, NO_COLOR: '1', ...more }, maxBuffer: 2 ** 26 }, (error, out, err) =>
     resolve({ status: error === null ? 0 : Number(error.code ?? 1), out: out + err }))
 })
 
-// not among the devDependencies: there its tsc would take the place of the other
-const old = path.join(work, 'typescript')
-mkdirSync(old, { recursive: true })
-writeFileSync(path.join(old, 'package.json'), '{ "private": true }')
-const npm = spawnSync('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline', 'typescript@5.4.5'],
-  { cwd: old, env, encoding: 'utf8', shell: process.platform === 'win32' })
-const skipOld = npm.status === 0 ? false : `no TypeScript 5.4: npm could not install it: ${npm.stderr.split('\n')[0]}`
-if (skipOld !== false) t.comment(`skipped: ${skipOld}`)
+/** A TypeScript that is not among the devDependencies: there its tsc would take the place of the other. */
+function installed (version: string): { module: string, skip: string | false } {
+  const folder = path.join(work, `typescript-${version}`)
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(path.join(folder, 'package.json'), '{ "private": true }')
+  const npm = spawnSync('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline', `typescript@${version}`],
+    { cwd: folder, env, encoding: 'utf8', shell: process.platform === 'win32' })
+  const skip = npm.status === 0 ? false : `no TypeScript ${version}: npm could not install it: ${npm.stderr.split('\n')[0]}`
+  if (skip !== false) t.comment(`skipped: ${skip}`)
+  return { module: path.join(folder, 'node_modules', 'typescript'), skip }
+}
+const old = installed('5.4.5')
+const newest = installed('7')
 
 const files = {
   'package.json': '{ "type": "module" }',
@@ -72,7 +81,7 @@ await app.close()
 }
 
 for (const [fastify, typescript] of [
-  ['fastify-5.0', path.join(old, 'node_modules', 'typescript')], ['fastify', path.join(modules, 'typescript')]
+  ['fastify-5.0', old.module], ['fastify', path.join(modules, 'typescript')]
 ] as const) {
   const isOld = fastify === 'fastify-5.0'
   const versionIn = (folder: string): string => JSON.parse(readFileSync(path.join(folder, 'package.json'), 'utf8')).version
@@ -88,19 +97,11 @@ for (const [fastify, typescript] of [
   symlinkSync(path.join(modules, fastify), path.join(folder, 'node_modules', 'fastify'), 'junction')
   for (const [name, text] of Object.entries(files)) writeFileSync(path.join(folder, name), text)
 
-  t.test(`${title}: names, inputs, results and options compile, and 7 wrong ones do not`, { skip: isOld && skipOld }, async (t) => {
-    const check = (file: string) => run(folder, {}, path.join(typescript, 'bin/tsc'), '--noEmit', '--strict', '--module', 'nodenext',
-      '--target', 'es2022', '--types', 'node', '--typeRoots', path.join(modules, '@types'), '--skipLibCheck', '--pretty', 'false',
-      ...(isOld ? [] : ['--ignoreConfig']), file)
-    const right = await check('right.ts')
-    t.equal(right.out, '')
-    t.equal(right.status, 0)
-    const wrong = await check('wrong.ts')
-    const lines = [...wrong.out.matchAll(/^wrong\.ts\((\d+),/gm)].map(([, line]) => Number(line))
-    t.same([...new Set(lines)], [5, 6, 7, 8, 9, 10, 11])
-  })
+  compiles(title, folder, typescript, isOld && old.skip)
+  // the compiler in native code, which tstyche cannot load
+  if (!isOld) compiles(title.replace(/TypeScript .*/, 'TypeScript 7'), folder, newest.module, newest.skip)
 
-  t.test(`${title}: the type tests of tstyche pass, the negative ones too`, { skip: isOld && skipOld }, async (t) => {
+  t.test(`${title}: the type tests of tstyche pass, the negative ones too`, { skip: isOld && old.skip }, async (t) => {
     const types = path.join(folder, 'types')
     for (const suite of ['plain', 'registered']) {
       cpSync(path.join(root, 'test/types', suite), path.join(types, suite), { recursive: true })
@@ -126,5 +127,19 @@ for (const [fastify, typescript] of [
     const { status, out } = await run(folder, {}, 'run.js')
     t.equal(status, 0, out)
     t.same(JSON.parse(out), { version: version(fastify), sum: 3, status: 'ok' })
+  })
+}
+
+function compiles (title: string, folder: string, typescript: string, skip: string | false): void {
+  t.test(`${title}: names, inputs, results and options compile, and 7 wrong ones do not`, { skip }, async (t) => {
+    const check = (file: string) => run(folder, {}, launcher, path.join(typescript, 'lib/tsc.js'), '--noEmit', '--strict', '--module', 'nodenext',
+      '--target', 'es2022', '--types', 'node', '--typeRoots', path.join(modules, '@types'), '--skipLibCheck', '--pretty', 'false',
+      ...(typescript === old.module ? [] : ['--ignoreConfig']), file)
+    const right = await check('right.ts')
+    t.equal(right.out, '')
+    t.equal(right.status, 0)
+    const wrong = await check('wrong.ts')
+    const lines = [...wrong.out.matchAll(/^wrong\.ts\((\d+),/gm)].map(([, line]) => Number(line))
+    t.same([...new Set(lines)].sort((one, other) => one - other), [5, 6, 7, 8, 9, 10, 11])
   })
 }

@@ -7,3 +7,9 @@ export async function shout (text: string, ctx: JobContext): Promise<{ text: str
 }
 export const now = (): Date => new Date()
 export const limits = { width: 100 }
+export const measure = (what: string | number[]): number => what.length
+export const greet = (name?: string): string => name ?? 'nobody'
+export const who = (_: undefined, ctx: JobContext): string | undefined => ctx.requestId
+export const same = <T>(input: T): T => input
+export const pair = (left: number, right: number): number => left + right
+export default (input: string): string => input
