@@ -92,7 +92,7 @@ export class HostEnd<T extends Held> {
   readonly #values: MessagePort
   /** by place: the low bits of the id */
   readonly #held: (T | undefined)[] = new Array(PLACES).fill(undefined)
-  #nextId = 1
+  #nextId: number
   #depth = 0
   #cancels = 0
   /** the actor was told to take no more jobs */
@@ -108,8 +108,12 @@ export class HostEnd<T extends Held> {
   readonly #fetch = (): unknown => fetchFrom(this.#values)
   readonly #onMessage: (message: FromActor) => void
 
-  /** `maxBytes`: an input that surely has more is refused with `TooLarge`; 0 for no limit. The ring's are small. */
-  constructor (onMessage: (message: FromActor) => void, maxBytes = 0) {
+  /**
+   * `maxBytes`: an input that surely has more is refused with `TooLarge`; 0 for no limit. The ring's are small.
+   * `firstId`: where the ids begin, 1 to 0x7fffffff.
+   */
+  constructor (onMessage: (message: FromActor) => void, maxBytes = 0, firstId = 1) {
+    this.#nextId = firstId
     this.#onMessage = onMessage
     this.#maxBytes = maxBytes
     const bell = new MessageChannel()
@@ -137,6 +141,7 @@ export class HostEnd<T extends Held> {
     while (this.#held[this.#nextId & (PLACES - 1)] !== undefined) this.#nextId = after(this.#nextId)
     const id = this.#nextId
     this.#words.startedAtMs[id & (PLACES - 1)] = 0
+    this.#words.cancelled[id & (PLACES - 1)] = 0 // 2^31 jobs later an id is seen again
     this.#transfer = transfer
     const position = this.#words.requests.write(id, meta, 0, value, this.#post, transfer !== undefined)
     this.#transfer = undefined
@@ -175,7 +180,8 @@ export class HostEnd<T extends Held> {
 
   /** Take one job back: true when the actor had not claimed it; then it is out of the mailbox. */
   takeBack (job: T): boolean {
-    if (!this.#holds(job) || !this.#words.requests.revoke(job.position)) return false
+    // one that has begun is not looked for: where it stood others stand, and 2 GiB later its position is ahead again
+    if (!this.#holds(job) || this.startedAtMs(job) !== 0 || !this.#words.requests.revoke(job.position)) return false
     this.#release(job)
     return true
   }
@@ -186,17 +192,16 @@ export class HostEnd<T extends Held> {
    */
   takeBackMany (limit: number, all = false): T[] {
     const taken: T[] = []
-    let left = this.#depth
-    for (let place = this.#nextId + PLACES - 1; left > 0 && taken.length < limit; place--) {
-      const job = this.#held[place & (PLACES - 1)]
-      if (job === undefined) continue
-      left--
-      if (!all && !job.isMovable) continue
-      if (this.takeBack(job)) taken.push(job)
-      // what was given before a claimed job is claimed as well, but not what lies below one that was passed over
-      else if (((this.#nextId - job.id) & 0x7fffffff) <= PLACES) break
+    const waiting: T[] = []
+    for (const job of this.jobs()) if ((all || job.isMovable) && this.startedAtMs(job) === 0) waiting.push(job)
+    // a place that is held for long is passed over, so the order of places is not the order given
+    waiting.sort((one, other) => (other.position - one.position) | 0)
+    for (const job of waiting) {
+      // what was given before a claimed job is claimed as well
+      if (taken.length >= limit || !this.takeBack(job)) break
+      taken.push(job)
     }
-    return taken.sort((one, other) => (one.position - other.position) | 0)
+    return taken.reverse()
   }
 
   /** Jobs still in the mailbox; after a death those that were claimed. */

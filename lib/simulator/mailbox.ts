@@ -140,7 +140,7 @@ export class SimulatedMailbox<T extends Held> implements Mailbox<T> {
   get hasReply (): boolean { return this.#replies.length > 0 }
   get isWaking (): boolean { return this.#isWaking }
   get isInLoop (): boolean { return this.#isAsleep || this.#isWaking }
-  get running (): T | undefined { return this.#running?.job }
+  get running (): T | undefined { return this.#running && this.jobOf(this.#running.id) }
   /** Jobs that have not been replied to. */
   get unfinished (): number {
     let count = 0

@@ -1,14 +1,29 @@
-// Both ends of one mailbox in one thread: which jobs can be taken back.
+// Both ends of one mailbox in one thread: what can be taken back, and that the simulator's mailbox means the same.
+import assert from 'node:assert/strict'
+import fc from 'fast-check'
 import t from 'tap'
-import { ActorEnd, HostEnd, OK, PLACES } from '#lib/mailbox'
+import { Load } from '#lib/load'
+import { ActorEnd, ERROR, HostEnd, OK, PLACES } from '#lib/mailbox'
+import { RING_BYTES } from '#lib/ring'
+import { VirtualClock } from '#lib/simulator/clock'
+import { SimulatedMailbox } from '#lib/simulator/mailbox'
+import type { Test } from 'tap'
+import type { SimulatedJob } from '#lib/simulator/mailbox'
 
-t.test('jobs are taken back in the order given, also past the place of one that has run through all others', (t) => {
-  const host = new HostEnd<ReturnType<typeof makeJob>>(() => {})
+type Job = ReturnType<typeof makeJob>
+
+function bothEnds (t: Test, firstId?: number) {
+  const host = new HostEnd<Job>(() => {}, 0, firstId)
   const actor = new ActorEnd(host.buffer, host.ports)
   t.teardown(() => {
     host.close()
     actor.close()
   })
+  return { host, actor }
+}
+
+t.test('jobs are taken back in the order given, also past the place of one that has run through all others', (t) => {
+  const { host, actor } = bothEnds(t)
   const give = (name: string) => {
     const job = makeJob(name)
     t.ok(host.give(job, 0, null, undefined), name)
@@ -28,6 +43,231 @@ t.test('jobs are taken back in the order given, also past the place of one that 
   t.end()
 })
 
-function makeJob (name: string) {
-  return { name, id: 0, position: 0, isMovable: true }
+t.test('of 3 jobs of which the first lies above a passed-over place, the last given are taken back first', async (t) => {
+  const { host, actor } = bothEnds(t)
+  const give = (name: string, isMovable = true) => {
+    const job = makeJob(name, isMovable)
+    t.ok(host.give(job, 0, null, undefined), name)
+    return job
+  }
+  give('long')
+  actor.started(actor.take()!.id, 1)
+  give('first')
+  for (let n = 2; n < PLACES; n++) host.takeBack(give(`gone ${n}`))
+  give('second')
+  give('third')
+  t.strictSame(host.takeBackMany(2).map(({ name }) => name), ['second', 'third'])
+  t.strictSame([...host.jobs()].map(({ name }) => name).sort(), ['first', 'long'])
+})
+
+t.test('a job that runs while 2 GiB of others go by cannot be taken back, nor is another in its stead', async (t) => {
+  const { host, actor } = bothEnds(t)
+  const long = makeJob('long')
+  host.give(long, 0, null, undefined)
+  actor.started(actor.take()!.id, 1)
+  const run = (value: unknown) => {
+    const job = makeJob('other')
+    host.give(job, 0, value, undefined)
+    const { position } = job
+    actor.reply(actor.take()!.id, 1, OK, null)
+    host.drain(() => {})
+    return position
+  }
+  // records of 16 bytes up to the end of the ring, then of 8 KiB: one begins where the long one stood, in each round
+  while ((run(null) + 16) % RING_BYTES !== 0);
+  const text = 'x'.repeat(8192 - 16)
+  // a text has to have room for 3 bytes a character, so the last two places of the ring are passed over
+  while (run(text) !== RING_BYTES - 2 ** 31 - 3 * 8192);
+  const next = makeJob('next')
+  host.give(next, 0, text, undefined)
+  t.equal(next.position - (RING_BYTES - 2 ** 31), long.position)
+  t.notOk(host.takeBack(long))
+  t.equal(host.depth, 2)
+  t.equal(actor.take()?.id, next.id)
+})
+
+t.test('an id that is seen again after 0x7fffffff others is not taken for cancelled', async (t) => {
+  const { host, actor } = bothEnds(t, 0x7fffffff)
+  const [before, after] = [makeJob('before'), makeJob('after')]
+  host.give(before, 0, null, undefined)
+  const { id } = actor.take()!
+  host.cancel(before)
+  t.ok(actor.isCancelled(id))
+  actor.reply(id, 1, OK, null)
+  host.drain(() => {})
+  while (!after.id) {
+    host.give(after, 0, null, undefined)
+    if (after.id % PLACES !== id % PLACES) host.takeBack(after)
+  }
+  t.equal(after.id, PLACES - 1, 'the same place')
+  t.notOk(actor.isCancelled(id))
+})
+
+/** What is done to both mailboxes; a job is named by its number among all that were given, modulo. */
+const operations = fc.array(fc.oneof(
+  { weight: 4, arbitrary: fc.record({ op: fc.constant('give' as const), kind: fc.nat(2), isMovable: fc.boolean() }) },
+  { weight: 1, arbitrary: fc.record({ op: fc.constant('fill' as const), count: fc.integer({ min: 1, max: PLACES }) }) },
+  { weight: 1, arbitrary: fc.record({ op: fc.constant('rounds' as const), count: fc.integer({ min: 1, max: 600 }) }) },
+  { weight: 2, arbitrary: fc.record({ op: fc.constant('takeBack' as const), job: fc.nat() }) },
+  { weight: 4, arbitrary: fc.record({ op: fc.constant('takeBackMany' as const), limit: fc.nat(8), all: fc.boolean() }) },
+  { weight: 1, arbitrary: fc.record({ op: fc.constant('cancel' as const), job: fc.nat() }) },
+  { weight: 1, arbitrary: fc.record({ op: fc.constantFrom('halt' as const, 'unhalt' as const), job: fc.constant(0) }) },
+  { weight: 2, arbitrary: fc.record({ op: fc.constant('drain' as const) }) },
+  { weight: 5, arbitrary: fc.record({ op: fc.constant('step' as const), count: fc.integer({ min: 1, max: 9 }) }) }
+), { maxLength: 30 })
+const firstIds = fc.constantFrom(1, 0x7fffffff, 0x7fffffff - 3, 0x7fffffff - 520)
+
+/** A job that is short, one that takes longer, and one that awaits until it is cancelled. */
+const kinds: readonly SimulatedJob[] = [{ runMs: 0.01 }, { runMs: 0.5 },
+  { runMs: 0, ends: 'never', isAsync: true, obeys: true }]
+
+t.test('the mailbox and that of the simulator mean the same, over 300 sequences', async (t) => {
+  fc.assert(fc.property(operations, firstIds, (all, firstId) => new Twins(firstId).run(all)), { numRuns: 300 })
+})
+
+/** The simulated actor decides what happens; the real end of the actor is taken along, and all is compared. */
+class Twins {
+  readonly #clock = new VirtualClock({ timerMs: () => 0, soonMs: () => 0.01 })
+  readonly #host: HostEnd<Job>
+  readonly #actor: ActorEnd
+  readonly #simulated: SimulatedMailbox<Job>
+  /** all that were given, as each of the two has them */
+  readonly #given: (readonly [real: Job, simulated: Job])[] = []
+
+  constructor (firstId: number) {
+    this.#host = new HostEnd(() => {}, 0, firstId)
+    this.#actor = new ActorEnd(this.#host.buffer, this.#host.ports)
+    const load = new Load(1)
+    load.openTier = 1
+    const [soon, never] = [() => 0.01, () => false]
+    this.#simulated = new SimulatedMailbox({
+      clock: this.#clock,
+      jobs: ['job'],
+      places: PLACES,
+      bootMs: soon,
+      bootDies: never,
+      stepMs: soon,
+      wakeMs: soon,
+      bellMs: soon,
+      endMs: soon,
+      exitMs: soon,
+      lingerMs: soon,
+      watch: {
+        given () {},
+        read () {},
+        lingers () {},
+        heard: () => true,
+        claimed: (job) => this.#same(this.#actor.take()?.id, this.#realOf(job as Job).id, 'the job that is claimed'),
+        started: (job) => {
+          const real = this.#realOf(job as Job)
+          this.#actor.started(real.id, this.#clock.now())
+          if (!kinds[real.kind]!.isAsync) this.#actor.running(real.id)
+        },
+        replied: (job) => {
+          const { id, kind } = this.#realOf(job as Job)
+          this.#actor.reply(id, 1, kinds[kind]!.isAsync ? ERROR : OK, null)
+          if (!kinds[kind]!.isAsync) this.#actor.running(0)
+        }
+      }
+    }, { slot: 0, tier: 1, metric: 'demand', asyncPerActor: 3 }, load, () => {}, () => {})
+    this.#simulated.begin()
+  }
+
+  run (all: readonly Operation[]): void {
+    try {
+      for (const operation of all) {
+        this.#do(operation)
+        this.#compare(JSON.stringify(operation))
+      }
+      // a death
+      this.#simulated.end(new Error('killed'))
+      this.#drain()
+      this.#takeBackMany(Infinity, true)
+      this.#compare('death')
+      this.#host.clear()
+      this.#simulated.clear()
+      this.#compare('clear')
+    } finally {
+      this.#host.close()
+      this.#actor.close()
+    }
+  }
+
+  #do (operation: Operation): void {
+    const { op } = operation
+    if (op === 'give') this.#give(operation.kind, operation.isMovable)
+    else if (op === 'fill') for (let left = operation.count; left > 0; left--) this.#give(0, true)
+    else if (op === 'rounds') {
+      for (let left = operation.count; left > 0; left--) {
+        this.#give(0, true)
+        for (let steps = 0; steps < 8; steps++) this.#clock.step()
+        this.#drain()
+      }
+    } else if (op === 'step') for (let left = operation.count; left > 0; left--) this.#clock.step()
+    else if (op === 'drain') this.#drain()
+    else if (op === 'takeBackMany') this.#takeBackMany(operation.limit === 8 ? Infinity : operation.limit, operation.all)
+    else if (op === 'halt' || op === 'unhalt') {
+      this.#host[op]()
+      this.#simulated[op]()
+    } else if (this.#given.length > 0) {
+      const [real, simulated] = this.#given[operation.job % this.#given.length]!
+      if (op === 'takeBack') this.#same(this.#host.takeBack(real), this.#simulated.takeBack(simulated), real.name)
+      else if (real.id !== 0) {
+        this.#host.cancel(real)
+        this.#same(this.#actor.isCancelled(real.id), true, 'is cancelled')
+        this.#simulated.cancel(simulated)
+      }
+    }
+  }
+
+  #give (kind: number, isMovable: boolean): void {
+    const name = String(this.#given.length)
+    const real = makeJob(name, isMovable, kind)
+    const simulated = makeJob(name, isMovable, kind)
+    this.#given.push([real, simulated])
+    const isGiven = this.#host.give(real, 0, null, undefined)
+    this.#same(isGiven, this.#simulated.give(simulated, 0, kinds[kind], undefined), `job ${name} is given`)
+    if (isGiven) this.#same(this.#actor.isCancelled(real.id), false, `job ${name} is cancelled`)
+  }
+
+  #drain (): void {
+    const read: unknown[][] = [[], []]
+    const note = (at: number) => ({ name }: Job, status: number, _value: unknown, startedAtMs: number) => {
+      read[at]!.push([name, status, startedAtMs])
+    }
+    this.#same(this.#host.drain(note(0)), this.#simulated.drain(note(1)), 'replies')
+    this.#same(read[0], read[1], 'replies')
+  }
+
+  #takeBackMany (limit: number, all: boolean): void {
+    const namesOf = (jobs: Job[]) => jobs.map(({ name }) => name)
+    const real = namesOf(this.#host.takeBackMany(limit, all))
+    this.#same(real, namesOf(this.#simulated.takeBackMany(limit, all)), 'taken back')
+  }
+
+  #compare (after: string): void {
+    const [host, simulated] = [this.#host, this.#simulated]
+    const view = (mailbox: typeof host | typeof simulated) => ({
+      depth: mailbox.depth,
+      hasReply: mailbox.hasReply,
+      isHalted: mailbox.isHalted,
+      running: mailbox.running?.name,
+      jobs: [...mailbox.jobs()].sort((one, other) => Number(one.name) - Number(other.name))
+        .map((job) => [job.name, mailbox.startedAtMs(job), mailbox.jobOf(job.id) === job])
+    })
+    this.#same(view(host), view(simulated), `after ${after}`)
+    this.#same(this.#actor.mustHalt, simulated.isHalted, `told to halt after ${after}`)
+  }
+
+  #realOf (job: Job): Job { return this.#given[Number(job.name)]![0] }
+
+  #same (real: unknown, simulated: unknown, what: string): void {
+    assert.deepEqual(real, simulated, what)
+  }
+}
+
+type Operation = typeof operations extends fc.Arbitrary<readonly (infer One)[]> ? One : never
+
+function makeJob (name: string, isMovable = true, kind = 0) {
+  return { name, id: 0, position: 0, isMovable, kind }
 }
