@@ -7,6 +7,7 @@ const { join } = require('node:path')
 const { parseArgs } = require('node:util')
 const { makeRandom } = require('./random.js')
 const { makeNemesis } = require('./nemesis.js')
+const { makeReloads } = require('./reloads.js')
 const { check, failures, report } = require('./report.js')
 
 const { values } = parseArgs({
@@ -39,8 +40,10 @@ function optionsOf (random) {
     closeDelayMs: random.pick([0, 20, 100]),
     graceMs: random.pick([5, 50]),
     retireMs: 400,
-    maxRestarts: 1_000_000,
+    // a slot never fails, or does after a few deaths and heals soon: then jobs may be told that no actor is left
+    ...random.pick([{ maxRestarts: 1_000_000 }, { maxRestarts: 6, withinMs: 1500 }]),
     backoffMs: 1,
+    bootTimeoutMs: 5000,
     drainMs: 20_000,
     timeoutMs: 20_000,
     // what the test counts is not slowed down by its own parent's options
@@ -49,8 +52,8 @@ function optionsOf (random) {
   }
 }
 
-function startServer (options) {
-  const child = fork(join(__dirname, 'server.js'), [JSON.stringify({ options })], { execArgv: ['--expose-gc'] })
+function startServer (options, jobs) {
+  const child = fork(join(__dirname, 'server.js'), [JSON.stringify({ options, jobs })], { execArgv: ['--expose-gc'] })
   let nextNumber = 0
   const waiting = new Map()
   const state = { child, exit: undefined }
@@ -79,7 +82,8 @@ async function chaos (seed, seconds) {
   const random = makeRandom(seed)
   const options = { ...optionsOf(random), ...JSON.parse(values.options) }
   console.log(`chaos: seed ${seed}, ${seconds} s, ${JSON.stringify(options)}`)
-  const server = startServer(options)
+  const reloads = makeReloads(random)
+  const server = startServer(options, reloads.file)
   const faults = {}
   let client
   try {
@@ -89,7 +93,7 @@ async function chaos (seed, seconds) {
       address, seed, connections: Number(values.connections), patienceMs: PATIENCE_MS
     })])
     const book = new Promise((resolve) => client.once('message', resolve))
-    const nemesis = makeNemesis({ random, server, client, faults })
+    const nemesis = makeNemesis({ random, server, client, faults, reloads })
     const untilMs = Date.now() + seconds * 1000
     while (Date.now() < untilMs && server.exit === undefined) {
       await sleep(random.integer(30, 400))
@@ -102,13 +106,15 @@ async function chaos (seed, seconds) {
     const ledger = await server.order('ledger')
     const closed = await server.order('close')
     await Promise.race([server.ended, sleep(10_000)])
-    report({ seconds, options, faults, clients, ledger, before, after, closed, exit: server.exit })
+    const { version } = reloads
+    report({ seconds, options, faults, version, clients, ledger, before, after, closed, exit: server.exit })
   } catch (error) {
     check('the server lives to the end', false, error.stack)
   } finally {
     for (const child of [server.child, client]) {
       if (child?.exitCode === null && child.signalCode === null) child.kill('SIGKILL')
     }
+    reloads.end()
   }
 }
 

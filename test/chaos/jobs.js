@@ -4,11 +4,21 @@
 /* eslint-disable no-throw-literal */
 const { EventEmitter } = require('node:events')
 const { pbkdf2Sync } = require('node:crypto')
-const { KEYS, PLACES } = require('./kinds.js')
+const { threadId } = require('node:worker_threads')
+const { KEYS, PLACES, versionPlace } = require('./kinds.js')
+
+/** Replaced in the copies of reloads.js. */
+const VERSION = 0
 
 let starts
-/** Warm-up: the places where starts are counted, then the last number seen of each key, then how many came wrongly. */
-exports.begin = (shared) => { starts = shared }
+/**
+ * Warm-up: the places where starts are counted, then the last number seen of each key, then how many came wrongly, then
+ * the version that each thread has loaded.
+ */
+exports.begin = (shared) => {
+  starts = shared
+  Atomics.store(starts, versionPlace(threadId), VERSION)
+}
 
 const job = (run) => (input, ctx) => {
   Atomics.add(starts, input.id % PLACES, 1)

@@ -2,8 +2,11 @@
 // What is sent: each kind of job with its weight, and the ends that are right for it. `ok` is a value; the others are
 // codes without their prefix, and `own` is the job's own error. Any job may be refused, cancelled or expire.
 
-/** Ends that any job may have: refused at the door, waited too long, its caller went away or cancelled it. */
-exports.anyEnd = ['OVERLOADED', 'QUEUE_TIMEOUT', 'CANCELLED']
+/**
+ * Ends that any job may have: refused at the door, waited too long, its caller went away or cancelled it, every actor
+ * has failed.
+ */
+exports.anyEnd = ['OVERLOADED', 'QUEUE_TIMEOUT', 'CANCELLED', 'UNAVAILABLE']
 
 /** Jobs that do nothing wrong: only the kill of their thread may hurt them. */
 exports.innocent = {
@@ -44,3 +47,7 @@ exports.weights = Object.fromEntries(Object.entries(exports.kinds).map(([kind, {
 /** Starts are counted in a ring of so many places; a place is looked at before it is used again. */
 exports.PLACES = 2 ** 20
 exports.KEYS = 32
+/** So many of the newest threads have a place for the version of the jobs that they loaded. */
+const THREADS = 2 ** 12
+exports.versionPlace = (threadId) => exports.PLACES + exports.KEYS + 1 + threadId % THREADS
+exports.CELLS = exports.PLACES + exports.KEYS + 1 + THREADS

@@ -1,15 +1,15 @@
 'use strict'
 // The server's book: every job offered, how it ended, and how often it began and settled; kept in a fixed space.
 const { channels } = require('#lib/index')
-const { anyEnd, innocent, kinds, KEYS, PLACES } = require('./kinds.js')
+const { anyEnd, CELLS, innocent, kinds, KEYS, PLACES, versionPlace } = require('./kinds.js')
 
 const REFUSED = ['OVERLOADED', 'CLOSED', 'NOT_READY', 'UNAVAILABLE', 'QUARANTINED']
 /** Texts of what was found wrong that are kept. */
 const MOST = 20
 
 exports.Ledger = class Ledger {
-  /** starts by place, the last number of each key, starts of keyed jobs out of order */
-  starts = new Int32Array(new SharedArrayBuffer((PLACES + KEYS + 1) * 4))
+  /** starts by place, the last number of each key, starts of keyed jobs out of order, versions by thread */
+  starts = new Int32Array(new SharedArrayBuffer(CELLS * 4))
   offered = 0
   accepted = 0
   settled = 0
@@ -17,6 +17,9 @@ exports.Ledger = class Ledger {
   ends = {}
   /** innocent jobs that ended with their thread: only killed threads and full heaps may do that */
   hurt = 0
+  /** newest version of the jobs that a thread began with, and threads that began */
+  newest = 0
+  begun = 0
   wrong = []
   wrongs = 0
   #open = new Map()
@@ -40,6 +43,19 @@ exports.Ledger = class Ledger {
   get open () { return this.#open.size }
   get outOfOrder () { return this.starts[PLACES + KEYS] }
 
+  /** A thread is made; call what this returns when it has ended, or in the end. `version`: that of the file now. */
+  thread (threadId, version) {
+    const place = versionPlace(threadId)
+    this.starts[place] = 0
+    return () => {
+      const loaded = this.starts[place]
+      if (loaded === 0) return // it never began
+      this.begun++
+      this.newest = Math.max(this.newest, loaded)
+      if (loaded < version) this.fault(`thread ${threadId} began with version ${loaded} of the jobs, when it was made there was ${version}`)
+    }
+  }
+
   offer (id, kind) {
     const place = id % PLACES
     this.#audit(place)
@@ -49,8 +65,8 @@ exports.Ledger = class Ledger {
     this.#open.set(id, kind)
   }
 
-  /** A job's promise settled; `isCancelled`: its caller asked for it. */
-  end (id, { kind, idempotent, isCancelled }, error, isThrown, isValue) {
+  /** A job's promise settled; `isCancelled`: its caller asked for it; `isLeft`: no actor that could run it is left. */
+  end (id, { kind, idempotent, isCancelled, isLeft }, error, isThrown, isValue) {
     if (!this.#open.delete(id)) return this.fault(`job ${id} (${kind}): its promise settled without an offer`)
     const code = !isThrown ? 'ok' : String(error?.code ?? '').match(/^FST_ERR_SPILLOVER_(.+)/)?.[1] ?? 'own'
     this.ends[code] = (this.ends[code] ?? 0) + 1
@@ -61,7 +77,7 @@ exports.Ledger = class Ledger {
     const isHurt = Object.hasOwn(innocent, kind) && (code === 'ACTOR_EXIT' || code === 'OUT_OF_MEMORY')
     if (isHurt) this.hurt++
     const isRight = kinds[kind].ends.includes(code) || anyEnd.includes(code) || isHurt || code === 'ACTOR_EXIT'
-    if (!isRight || (code === 'CANCELLED' && !isCancelled)) {
+    if (!isRight || (code === 'CANCELLED' && !isCancelled) || (code === 'UNAVAILABLE' && !isLeft)) {
       this.fault(`job ${id} (${kind}): ended with ${code}: ${String(error?.message ?? error).slice(0, 200)}`)
     }
     const isRefused = REFUSED.includes(code)
@@ -69,8 +85,11 @@ exports.Ledger = class Ledger {
     const isUnstarted = isRefused || code === 'QUEUE_TIMEOUT' || code === 'INPUT_UNCLONEABLE' ||
       / before it started/.test(code === 'CANCELLED' ? error.message : '') || error?.started === false
     const hasBegun = code === 'ok' || code === 'own' || code === 'RESULT_UNCLONEABLE'
-    const settles = isRefused ? [0, 0] : code === 'CANCELLED' ? [0, 1] : [1, 1]
-    this.#right.set([hasBegun ? 1 : 0, isUnstarted ? 0 : idempotent ? 2 : 1, ...settles], id % PLACES * 4)
+    // UNAVAILABLE is told at the door, or to jobs that wait; one of those may wait for its second run
+    const isGone = code === 'UNAVAILABLE'
+    const settles = isGone ? [0, 1] : isRefused ? [0, 0] : code === 'CANCELLED' ? [0, 1] : [1, 1]
+    const mostStarts = isGone && idempotent ? 1 : isUnstarted ? 0 : idempotent ? 2 : 1
+    this.#right.set([hasBegun ? 1 : 0, mostStarts, ...settles], id % PLACES * 4)
   }
 
   /** Look at all places that are not yet looked at. */

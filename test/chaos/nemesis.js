@@ -1,5 +1,6 @@
 'use strict'
-// The faults from outside the jobs: threads ended, the process stopped and continued, its cpus changed, bursts.
+// The faults from outside the jobs: threads ended, the jobs' module replaced and broken, the process stopped and
+// continued, its cpus changed, bursts.
 const { spawnSync } = require('node:child_process')
 const { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } = require('node:fs')
 const { availableParallelism } = require('node:os')
@@ -8,7 +9,7 @@ const { join } = require('node:path')
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
 const CPUSET = '/sys/fs/cgroup/cpuset'
 
-exports.makeNemesis = ({ random, server, client, faults }) => {
+exports.makeNemesis = ({ random, server, client, faults, reloads }) => {
   const { pid } = server.child
   const cpus = availableParallelism()
   const masks = cpus === 1 ? ['0'] : ['0', String(cpus - 1), `0-${cpus - 1}`]
@@ -16,11 +17,11 @@ exports.makeNemesis = ({ random, server, client, faults }) => {
   const hasTaskset = spawnSync('taskset', ['-V']).status === 0
   if (!hasTaskset) console.log('chaos: masks are not changed: there is no taskset')
   if (cpuset === undefined) console.log('chaos: the cpuset is not changed: none of version 1 that this user may write')
-  console.log('chaos: modules are not reloaded: the pool has no reload')
   const count = (fault) => { faults[fault] = (faults[fault] ?? 0) + 1 }
+  const kill = async () => { if (await server.order('kill')) count('thread killed') }
 
   const strikes = {
-    'thread killed': [6, async () => { if (await server.order('kill')) count('thread killed') }],
+    'thread killed': [6, kill],
     'SIGSTOP and SIGCONT': [2, async () => {
       server.child.kill('SIGSTOP')
       await sleep(random.integer(20, random.chance(0.2) ? 2500 : 300))
@@ -28,6 +29,21 @@ exports.makeNemesis = ({ random, server, client, faults }) => {
       count('SIGSTOP and SIGCONT')
     }],
     burst: [5, async () => { client.send({ burst: random.integer(20, 120) }); count('burst') }],
+    // threads that live keep what they have loaded; that of the next ones is seen where threads are killed beside it
+    'module replaced': [3, async () => {
+      reloads.reload()
+      count('module replaced')
+      await kill()
+    }],
+    'module broken': [1, async () => {
+      reloads.break()
+      count('module broken')
+      for (let n = random.integer(1, 6); n > 0; n--) {
+        await kill()
+        await sleep(random.integer(1, 500))
+      }
+      reloads.reload()
+    }],
     'shared signal': [2, async () => { await server.order('abortShared'); count('shared signal') }],
     ...(hasTaskset && {
       mask: [2, async () => {

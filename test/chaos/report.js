@@ -16,7 +16,7 @@ const mb = (bytes) => `${(bytes / 2 ** 20).toFixed(1)} MB`
 const list = (counts) => Object.entries(counts).sort(([, one], [, other]) => other - one)
   .map(([key, count]) => `${key} ${count}`).join(', ')
 
-exports.report = ({ seconds, options, faults, clients, ledger, before, after, closed, exit }) => {
+exports.report = ({ seconds, options, faults, version, clients, ledger, before, after, closed, exit }) => {
   const { counters, ends } = ledger
   const refused = ends.OVERLOADED ?? 0
   const lost = ledger.accepted - ledger.settled
@@ -25,6 +25,7 @@ exports.report = ({ seconds, options, faults, clients, ledger, before, after, cl
     `a timeout or cancel, ${counters.outOfMemory} heaps full, ${counters.strays} late errors`)
   console.log(`requests   ${clients.sent} sent, ${clients.answered} answered, ${clients.left} left, ${clients.hung} hung, ` +
     `${clients.broken} broken; by status: ${list(clients.status)}; ${clients.light} of them light`)
+  console.log(`modules    ${version} versions of the jobs, ${ledger.begun} threads began, the newest with version ${ledger.newest}`)
   console.log(`offered    ${ledger.offered}`)
   console.log(`refused    ${refused}`)
   console.log(`accepted   ${ledger.accepted}`)
@@ -47,6 +48,7 @@ exports.report = ({ seconds, options, faults, clients, ledger, before, after, cl
   check("the pool's counters agree: accepted", counters.accepted === ledger.accepted, [counters.accepted, ledger.accepted])
   check("the pool's counters agree: settled", settledByCounters === ledger.settled, [settledByCounters, ledger.settled])
   check("the pool's counters agree: refused", counters.refused === refused, [counters.refused, refused])
+  check('threads began with newer versions of the jobs', ledger.newest > 1 || version < 5, [ledger.newest, version])
   check('every request was answered, but those of clients that left', clients.hung === 0 && clients.broken === 0 &&
     clients.sent === clients.answered + clients.left, clients)
   check('every answer belongs to its request, and a light route is never refused', clients.wrong.length === 0, clients.wrong[0])

@@ -3,15 +3,18 @@
 const wt = require('node:worker_threads')
 const { isDeepStrictEqual } = require('node:util')
 const { readFile } = require('node:fs/promises')
-const { join } = require('node:path')
 
 // threads are caught as they are made, so that a random one can be ended from outside
-const threads = new Set()
+const threads = new Map()
+let newestFile = 0
 wt.Worker = class extends wt.Worker {
   constructor (...args) {
     super(...args)
-    threads.add(this)
-    this.once('exit', () => threads.delete(this))
+    // a file that is broken at this moment has no version
+    newestFile = Math.max(newestFile, versionIn(jobs))
+    const look = ledger.thread(this.threadId, newestFile)
+    threads.set(this, look)
+    this.once('exit', () => { threads.delete(this); look() })
   }
 }
 
@@ -19,9 +22,10 @@ const Fastify = require('fastify')
 const spillover = require('#plugin/index')
 const { Ledger } = require('./ledger.js')
 const { numbers } = require('./numbers.js')
+const { versionIn } = require('./reloads.js')
 const { KEYS } = require('./kinds.js')
 
-const { options } = JSON.parse(process.argv[2])
+const { options, jobs } = JSON.parse(process.argv[2])
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
 
 /** The input of one job from what the client asked for. */
@@ -49,14 +53,15 @@ const isValue = {
   rejects: () => false
 }
 
+const app = Fastify({ genReqId: ({ headers }) => headers['x-id'] ?? 'none', logger: false })
+const ledger = new Ledger(() => app.spillover?.identity)
+
 async function main () {
-  const app = Fastify({ genReqId: ({ headers }) => headers['x-id'] ?? 'none', logger: false })
-  const ledger = new Ledger(() => app.spillover?.identity)
   let records = 0
   const log = Object.fromEntries(['trace', 'debug', 'info', 'warn', 'error', 'fatal'].map((level) =>
     [level, () => { records++ }]))
   await app.register(spillover, {
-    jobs: join(__dirname, 'jobs.js'), health: '/health', log, warmup: { begin: ledger.starts }, quarantineDeaths: 0, ...options
+    jobs, health: '/health', log, warmup: { begin: ledger.starts }, quarantineDeaths: 0, ...options
   })
   let shared = new AbortController()
   let sharers = 0
@@ -82,7 +87,12 @@ async function main () {
     const job = {
       kind,
       idempotent: call.idempotent === true,
-      get isCancelled () { return signal?.aborted === true || reply.raw.destroyed }
+      get isCancelled () { return signal?.aborted === true || reply.raw.destroyed },
+      // one with a key runs on tier 1 only
+      get isLeft () {
+        return app.spillover.snapshot().tiers.every(({ tier, actors }) => (kind === 'keyed' && tier > 1) ||
+          actors.every(({ state }) => state === 'failed' || state === 'closed' || state === 'vacant'))
+      }
     }
     ledger.offer(id, kind)
     let value
@@ -100,7 +110,7 @@ async function main () {
 
   const orders = {
     async kill () {
-      const alive = [...threads]
+      const alive = [...threads.keys()]
       if (alive.length === 0) return false
       await alive[Math.floor(Math.random() * alive.length)].terminate()
       return true
@@ -123,9 +133,11 @@ async function main () {
     },
     async ledger () {
       const { counters, pending } = app.spillover.snapshot()
+      for (const look of threads.values()) look()
       ledger.close()
-      const { offered, accepted, settled, ends, hurt, wrong, wrongs, open, outOfOrder } = ledger
-      return { offered, accepted, settled, ends, hurt, wrong, wrongs, open, outOfOrder, counters, pending, records }
+      const { offered, accepted, settled, ends, hurt, wrong, wrongs, open, outOfOrder, newest, begun } = ledger
+      const book = { offered, accepted, settled, ends, hurt, wrong, wrongs, open, outOfOrder, newest, begun }
+      return { ...book, counters, pending, records }
     },
     async close () {
       await app.close()
