@@ -7,9 +7,10 @@ import { pinThread } from './affinity.js'
 import { loadCarry } from './carry.js'
 import { encodeError, describe } from './errors.js'
 import { Load } from './load.js'
-import { ActorEnd, ERROR, OK, UNREADABLE, UNSENDABLE, WITH_META } from './mailbox.js'
+import { ActorEnd, ERROR, OK, OVERSIZED, UNREADABLE, UNSENDABLE, WITH_META } from './mailbox.js'
 import { makeLog, SILENT } from './log.js'
 import { loadJobs, warmUp } from './modules.js'
+import { TooLarge } from './size.js'
 import { whyUncloneable } from './uncloneable.js'
 import type { Carry } from './carry.js'
 import type { ActorPorts, Taken } from './mailbox.js'
@@ -50,7 +51,7 @@ export default async function actor ({ boot, ports }: { boot: ActorBoot, ports: 
   const names = [...table.keys()]
   for (const [name, value] of boot.kept) await table.get(name)!(value, warmContext(boot))
   await warmUp(table, boot, warmContext(boot))
-  const end = new ActorEnd(boot.mailbox, ports)
+  const end = new ActorEnd(boot.mailbox, ports, boot.maxPayloadBytes)
   const bootMs = performance.now() - startMs
   const jobs = [...table.values()]
   return await new Promise((resolve) => {
@@ -274,7 +275,8 @@ class Actor {
     try {
       this.#end.reply(id, runUs, status, value)
     } catch (error) {
-      this.#end.reply(id, runUs, UNSENDABLE, whyUncloneable(error, value))
+      if (error instanceof TooLarge) this.#end.reply(id, runUs, OVERSIZED, error.bytes)
+      else this.#end.reply(id, runUs, UNSENDABLE, whyUncloneable(error, value))
     }
     if (this.#boot.metric === 'running' && this.#pending.size === 0) this.#load.leave(this.#boot.slot)
     if (this.#unrungSinceMs === 0) this.#unrungSinceMs = nowMs

@@ -82,6 +82,8 @@ export interface ActorBoot {
   readonly blockWhenIdle: boolean | 'auto'
   readonly maySpin: boolean
   readonly timeoutMs: number
+  /** a result or error that surely has more bytes is refused; 0 for no limit */
+  readonly maxPayloadBytes: number
   /** lowest level of `ctx.log`, as an index of pino's levels, where a call does not say another */
   readonly logLevel: number
   readonly isTraced: boolean

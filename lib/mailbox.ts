@@ -44,6 +44,8 @@ export const ERROR = 1
 export const UNSENDABLE = 2
 /** The job was not run: its input could not be read. */
 export const UNREADABLE = 3
+/** What the job returned or threw is over the limit; the value is its bytes. */
+export const OVERSIZED = 4
 /** Flag in a reply's status: log records lie on the port that were sent before it. */
 const LOGGED = 8
 
@@ -80,8 +82,8 @@ export interface Held {
 }
 
 /**
- * Called for each reply. `status` is OK, ERROR or UNSENDABLE; `value` the result, the encoded error, or why it could
- * not be sent or read. `startedAtMs` is in the host's clock, `runMs` is measured by the actor.
+ * Called for each reply. `status` is one of those above; `value` the result, the encoded error, why it could not be
+ * sent or read, or how large it is. `startedAtMs` is in the host's clock, `runMs` is measured by the actor.
  */
 export type OnReply<T> = (job: T, status: number, value: unknown, startedAtMs: number, runMs: number) => void
 
@@ -349,12 +351,19 @@ export class ActorEnd {
   readonly #words: Words
   readonly #bell: MessagePort
   readonly #values: MessagePort
-  readonly #post = (value: unknown): void => this.#values.postMessage(value)
+  readonly #maxBytes: number
+  readonly #post = (value: unknown): void => {
+    if (this.#maxBytes > 0) checkSize(value, this.#maxBytes, undefined)
+    this.#values.postMessage(value)
+  }
+
   readonly #fetch = (): unknown => fetchFrom(this.#values)
   #hasLogged = false
 
-  constructor (buffer: SharedArrayBuffer, ports: ActorPorts) {
+  /** `maxBytes`: a reply that surely has more is refused with `TooLarge`; 0 for no limit. The ring's are small. */
+  constructor (buffer: SharedArrayBuffer, ports: ActorPorts, maxBytes = 0) {
     this.#words = new Words(buffer)
+    this.#maxBytes = maxBytes
     this.#bell = ports.bell
     this.#values = ports.values
   }
@@ -416,7 +425,7 @@ export class ActorEnd {
     return Atomics.load(this.#words.cancelled, id & (PLACES - 1)) === id
   }
 
-  /** Write a reply. Throws what structured clone throws; then nothing was written. */
+  /** Write a reply. Throws what structured clone throws, or `TooLarge`; then nothing was written. */
   reply (id: number, runUs: number, status: number, value: unknown): void {
     this.#words.replies.write(id, runUs, this.#hasLogged ? status | LOGGED : status, value, this.#post, false)
     this.#hasLogged = false

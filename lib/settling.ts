@@ -2,7 +2,7 @@
 import { decodeError, describe, errors } from './errors.js'
 import { Estimate } from './estimate.js'
 import { writeLog } from './log.js'
-import { ERROR, OK, UNREADABLE } from './mailbox.js'
+import { ERROR, OK, OVERSIZED, UNREADABLE } from './mailbox.js'
 import { HINT_RUNS } from './pending.js'
 import { Quarantine } from './quarantine.js'
 import { channels } from './trace.js'
@@ -44,6 +44,7 @@ const UNCLEAR_MS = 10_000
 /** What settling is told to do. */
 export interface SettlingOptions extends QuarantineOptions {
   readonly graceMs: number
+  readonly maxPayloadBytes: number
   readonly log?: Partial<JobLog>
   readonly identity: PoolIdentity
 }
@@ -414,11 +415,15 @@ export class Settling {
       this.#settle(job, 'ok', undefined, actor, waitMs, runMs, borderMs)
       job.resolve(value)
     } else {
-      const error = status === ERROR
-        ? decodeError(value as WireError, job.caller?.stack?.replace(/^[^\n]*/, ''))
-        : new (status === UNREADABLE ? errors.INPUT_UNCLONEABLE : errors.RESULT_UNCLONEABLE)(kind.name, describe(value))
-      this.fail(job, 'error', error, actor, waitMs, runMs, borderMs)
+      this.fail(job, 'error', this.#errorOf(job, status, value), actor, waitMs, runMs, borderMs)
     }
+  }
+
+  /** What a reply that is no result says. */
+  #errorOf ({ kind: { name }, caller }: Job, status: number, value: unknown): unknown {
+    if (status === ERROR) return decodeError(value as WireError, caller?.stack?.replace(/^[^\n]*/, ''))
+    if (status === OVERSIZED) return new errors.RESULT_PAYLOAD(name, value, this.#options.maxPayloadBytes)
+    return new (status === UNREADABLE ? errors.INPUT_UNCLONEABLE : errors.RESULT_UNCLONEABLE)(name, describe(value))
   }
 
   /**

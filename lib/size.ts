@@ -4,7 +4,7 @@ import { types } from 'node:util'
 /** Parts looked at; chosen: some 20 µs. What lies behind them is not counted. */
 const MAX_PARTS = 1000
 
-/** An input over the limit. */
+/** An input or result over the limit. */
 export class TooLarge extends Error {
   constructor (readonly bytes: number, readonly limit: number) {
     super(`${bytes} bytes, limit ${limit}`)

@@ -110,6 +110,7 @@ export class Supervisor<T extends Held> implements Threads<T> {
       // never more spinners than processors beside the host's
       maySpin: options.spin === 'auto' ? slot.id < availableParallelism() - 1 : options.spin,
       timeoutMs: options.timeoutMs,
+      maxPayloadBytes: options.maxPayloadBytes,
       logLevel: logLevelOf(options.log),
       isTraced: options.tracing,
       restore: options.restore,

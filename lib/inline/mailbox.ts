@@ -3,8 +3,8 @@ import { performance } from 'node:perf_hooks'
 import { Context } from '../actor.js'
 import { encodeError } from '../errors.js'
 import { logLevelOf } from '../log.js'
-import { ERROR, OK, UNSENDABLE, WITH_META } from '../mailbox.js'
-import { checkSize } from '../size.js'
+import { ERROR, OK, OVERSIZED, UNSENDABLE, WITH_META } from '../mailbox.js'
+import { checkSize, TooLarge } from '../size.js'
 import { whyUncloneable } from '../uncloneable.js'
 import type { Carry } from '../carry.js'
 import type { FromActor, JobFunction, JobMeta, Tell, ToActor } from '../jobs.js'
@@ -234,10 +234,14 @@ export class InlineMailbox<T extends Held> implements Mailbox<T> {
 
   #reply (entry: Entry<T>, status: number, value: unknown, runMs: number): void {
     if (this.#hasEnded) return
+    const { maxPayloadBytes } = this.#options
     try {
+      if (maxPayloadBytes > 0) checkSize(value, maxPayloadBytes, undefined)
       this.#replies.push({ entry, status, value: structuredClone(value), runMs })
     } catch (error) {
-      this.#replies.push({ entry, status: UNSENDABLE, value: whyUncloneable(error, value), runMs })
+      this.#replies.push(error instanceof TooLarge
+        ? { entry, status: OVERSIZED, value: error.bytes, runMs }
+        : { entry, status: UNSENDABLE, value: whyUncloneable(error, value), runMs })
     }
     if (this.#options.metric === 'running' && this.#pending === 0) this.#load.leave(this.#slot.id)
     this.wake()

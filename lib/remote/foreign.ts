@@ -47,7 +47,7 @@ function resultOf (error: unknown, signal: AbortSignal): RunResult {
   if (isOurs('CLOSED', 'NOT_READY', 'OVERLOADED')) return { ...failed, putBack: true }
   if (signal.aborted && signal.reason instanceof errors.REMOTE_EXPIRED) return { status: 'expired', error: toText(signal.reason) }
   if (isOurs('CANCELLED')) return { ...failed, status: 'cancelled' }
-  return { ...failed, mayRetry: !isOurs('REMOTE_ENVELOPE', 'UNKNOWN_JOB', 'RESULT_UNCLONEABLE', 'INPUT_UNCLONEABLE') }
+  return { ...failed, mayRetry: !isOurs('REMOTE_ENVELOPE', 'UNKNOWN_JOB', 'RESULT_UNCLONEABLE', 'RESULT_PAYLOAD', 'INPUT_UNCLONEABLE') }
 }
 
 /** JSON of a thrown thing; own properties that are no JSON are left out, and the text is bounded. */

@@ -1,4 +1,4 @@
-// How large a value is at least, and inputs over maxPayloadBytes: refused with 413, and their jobs do not run.
+// How large a value is at least; inputs over maxPayloadBytes are refused with 413 and not run, results with 500.
 import { join } from 'node:path'
 import Fastify from 'fastify'
 import t from 'tap'
@@ -62,11 +62,32 @@ t.test('an input over 100,000 bytes is refused with its size, alone, and is not 
   t.match(pool.snapshot().counters, { settled: { error: 3, ok: 4 }, restarts: 0 })
 })
 
+for (const runtime of ['threads', 'inline'] as const) {
+  t.test(`a result or error over 100,000 bytes is refused on ${runtime} with its size, alone; at the limit it arrives`, async (t) => {
+    const pool = createScheduler({ jobs, runtime, tiers: [{ actors: 1 }], maxPayloadBytes: 100_000 })
+    t.teardown(() => pool.close())
+    await pool.ready()
+    const neighbours = [1, 2, 3].map((n) => pool.offload('good', n))
+    for (const [job, bytes] of [['text', 100_001], ['buffer', 200_000], ['rows', 120_000], ['throwLarge', 100_001]] as const) {
+      await t.rejects(pool.offload('large', { job, bytes }), {
+        code: 'FST_ERR_SPILLOVER_RESULT_PAYLOAD',
+        statusCode: 500,
+        message: new RegExp(`^job large: what it returned or threw has at least ${job === 'throwLarge' ? '[12]\\d{5}' : bytes} bytes, the limit is 100000 \\(maxPayloadBytes\\)$`)
+      })
+    }
+    t.same(await Promise.all(neighbours), [2, 3, 4])
+    t.equal((await pool.offload('large', { job: 'text', bytes: 100_000 }) as string).length, 100_000)
+    t.equal((await pool.offload('large', { job: 'buffer', bytes: 100_000 }) as Uint8Array).length, 100_000)
+    t.match(pool.snapshot().counters, { settled: { error: 4, ok: 5 }, restarts: 0 })
+  })
+}
+
 t.test('maxPayloadBytes: 0 is no limit', async (t) => {
   const pool = createScheduler({ jobs, tiers: [{ actors: 1 }], maxPayloadBytes: 0 })
   t.teardown(() => pool.close())
   await pool.ready()
   t.equal(await pool.offload('bytes', new ArrayBuffer(300_000_000)), 300_000_000)
+  t.equal((await pool.offload('large', { job: 'buffer', bytes: 300_000_000 }) as Uint8Array).length, 300_000_000)
 })
 
 t.test('a route answers 413 to a body that is over the limit', async (t) => {
