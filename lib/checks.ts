@@ -2,8 +2,15 @@
 import { inspect } from 'node:util'
 import { describe, errors } from './errors.js'
 
-/** What is expected, in words, and the test; a test never throws for what it is given by `readOptions`. */
-export interface Check { readonly expected: string, readonly test: (value: unknown) => boolean }
+/**
+ * What is expected, in words, and the test; a test never throws for what it is given by `readOptions`. A secret is not
+ * shown where it is wrong.
+ */
+export interface Check {
+  readonly expected: string
+  readonly test: (value: unknown) => boolean
+  readonly isSecret?: boolean
+}
 
 /** Default and check of each option; a default of undefined means: not set. */
 export type Table = Readonly<Record<string, readonly [otherwise: unknown, check: Check]>>
@@ -31,6 +38,12 @@ export const listOf = (check: Check, what: string): Check => ({
   expected: `an array of 1 to 3 ${what}`,
   test: (value) => Array.isArray(value) && value.length > 0 && value.length < 4 && every(value, check.test)
 })
+/** No bound but that it is a number. */
+export const atLeast = (least: number): Check => ({
+  expected: `a number of at least ${least}`,
+  test: (value) => typeof value === 'number' && value >= least
+})
+export const method: Check = { expected: 'a function', test: (value) => typeof value === 'function' }
 export const record: Check = { expected: 'an object', test: isRecord }
 export const flag: Check = oneOf(true, false)
 export const text: Check = { expected: 'a text', test: (value) => typeof value === 'string' }
@@ -54,7 +67,8 @@ export function readOptions (given: Record<string, unknown>, table: Table, nameO
   }
   const read: Record<string, unknown> = Object.create(null)
   for (const [key, [otherwise, check]] of Object.entries(table)) {
-    read[key] = readOption(given, key, check, nameOf(key)) ?? otherwise
+    const value = readOption(given, key, check, nameOf(key))
+    read[key] = value === undefined ? otherwise : value
   }
   return read
 }
@@ -78,15 +92,15 @@ export function readOption (given: object, key: string, check: Check, name = key
   } catch (error) {
     throw new errors.OPTION(name, check.expected, `a value that throws ${describe(error)}`)
   }
-  if (!isRight) throw new errors.OPTION(name, check.expected, show(value))
+  if (!isRight) throw new errors.OPTION(name, check.expected, check.isSecret === true ? `a ${typeof value}` : show(value))
   return value
 }
 
-/** The error of a name that is no option. */
+/** The error of a name that is no option: the one that is meant comes before all that there are. */
 export function unknownOption (name: string, key: string, known: readonly string[]): Error {
   const meant = nearest(key, known)
   const hint = meant === undefined ? '' : `: did you mean ${meant}?`
-  return new errors.OPTION(name, `one of ${known.join(', ')}`, `an unknown option${hint}`)
+  return new errors.OPTION(name, 'a known option', `an unknown one${hint} (known: ${known.join(', ')})`)
 }
 
 /** A value in a few words of one line, whatever it is and does. */

@@ -48,7 +48,7 @@ export interface Options {
   maxQueued?: number
   /** refuse at the door when the wait is estimated to be longer @default 10000 */
   maxQueueWaitMs?: number
-  /** an input whose texts and buffers surely have more bytes is refused @default 268435456 */
+  /** an input or result whose texts and buffers surely have more bytes is refused @default 268435456 */
   maxPayloadBytes?: number
   /** a job of a lower priority is overtaken only by jobs accepted up to this much later, a level @default 1000 */
   ageMs?: number
@@ -163,11 +163,7 @@ export const optionTable = {
   terminateMs: [1000, integer(1)],
   quarantineDeaths: [5, integer(0)],
   quarantineMs: [30000, integer(1)],
-  recycle: [undefined, {
-    expected: 'an object of maxHeapMb, maxJobs and maxAgeMs, integers of at least 1',
-    test: (value) => isRecord(value) && Object.entries(value).every(([name, limit]) =>
-      ['maxHeapMb', 'maxJobs', 'maxAgeMs'].includes(name) && (limit === undefined || integer(1).test(limit)))
-  }],
+  recycle: [undefined, { expected: 'an object of maxHeapMb, maxJobs and maxAgeMs', test: isRecord }],
   asyncPerActor: [1, integer(1, 256)],
   blockWhenIdle: ['auto', oneOf(true, false, 'auto')],
   spin: ['auto', oneOf(true, false, 'auto')],
@@ -213,15 +209,33 @@ const limits = {
   codeRangeSizeMb: [undefined, aboveZero],
   stackSizeMb: [undefined, aboveZero]
 } as const satisfies Record<keyof ResourceLimits, readonly [unknown, Check]>
+const recycleLimits = {
+  maxHeapMb: [undefined, integer(1)],
+  maxJobs: [undefined, integer(1)],
+  maxAgeMs: [undefined, integer(1)]
+} as const satisfies Record<keyof RecycleOptions, readonly [unknown, Check]>
+/** What is only read here and checked elsewhere. */
+const any: Check = { expected: 'a value that can be read', test: () => true }
+/** The plan checks them. */
+const tierParts = {
+  cpus: [undefined, any],
+  actors: [undefined, any],
+  threshold: [undefined, any]
+} as const satisfies Record<keyof ExplicitTier, readonly [unknown, Check]>
 
 /** Check options against the table. Throws `FST_ERR_SPILLOVER_OPTION`, naming the option, what was expected and got. */
 export function checkOptions (given: Options): CheckedOptions {
   if (!isRecord(given)) throw new errors.OPTION('options', 'an object with jobs', show(given))
   const checked = readOptions(given, optionTable as Table, undefined, ['jobs'])
-  const { nice, resourceLimits, context } = checked as { nice: unknown, resourceLimits?: object, context?: object }
+  const { nice, context, tiers } = checked as { nice: unknown, context?: object, tiers?: readonly object[] }
   checked.nice = Array.isArray(nice) ? nice : [nice, nice, nice]
-  if (resourceLimits !== undefined) {
-    checked.resourceLimits = readOptions(resourceLimits as Record<string, unknown>, limits, (key) => `resourceLimits.${key}`)
+  for (const [name, table] of [['resourceLimits', limits], ['recycle', recycleLimits]] as const) {
+    const parts = checked[name] as Record<string, unknown> | undefined
+    if (parts !== undefined) checked[name] = readOptions(parts, table, (key) => `${name}.${key}`)
+  }
+  if (tiers !== undefined) {
+    checked.tiers = Array.from(tiers, (tier, at) =>
+      readOptions(tier as Record<string, unknown>, tierParts, (key) => `tiers[${at}].${key}`))
   }
   checked.warmup = checkWarmup(checked.warmup as Record<string, unknown>)
   checked.modules = modulesOf(readOption(given, 'jobs', { expected: JOBS, test: () => true }))
@@ -233,10 +247,9 @@ export function checkOptions (given: Options): CheckedOptions {
 /** What warm-up jobs are given has to travel as every input has. */
 function checkWarmup (warmup: Record<string, unknown>): Record<string, unknown> {
   const expected = 'an input that can be sent to a thread'
-  const any: Check = { expected, test: () => true }
   const checked = keysOf(warmup, 'warmup.*').map((key) => {
     const name = `warmup.${String(key)}`
-    const input = readOption(warmup, key as string, any, name)
+    const input = readOption(warmup, key as string, { expected, test: () => true }, name)
     try {
       structuredClone(input)
     } catch (error) {
@@ -248,7 +261,6 @@ function checkWarmup (warmup: Record<string, unknown>): Record<string, unknown> 
 }
 
 function restoreOf (context: Record<string, unknown>): string {
-  const any: Check = { expected: '', test: () => true }
   const { restore } = readOptions(context, { capture: [undefined, any], restore: [undefined, any] }, (key) => `context.${key}`)
   return moduleOf('', restore, 'context.restore').href
 }

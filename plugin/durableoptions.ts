@@ -1,6 +1,8 @@
 // Options of the routes for durable jobs: meaning, default and check; and who a caller is.
 import { createHash } from 'node:crypto'
-import { errors } from '../lib/index.js'
+import { errors, flag, integer, isRecord, method, readOptions, show } from '../lib/index.js'
+import { routeOpts } from './options.js'
+import type { Check } from '../lib/index.js'
 import type { FastifyReply, FastifyRequest, RouteShorthandOptions } from 'fastify'
 
 /** Options of the routes for durable jobs. Times are ms. */
@@ -36,29 +38,27 @@ export async function ownerOf ({ owner }: DurableChecked, request: FastifyReques
   return createHash('sha256').update(name).digest('base64url')
 }
 
-const isTime = (value: unknown): boolean =>
-  Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 3600_000
-
-const table: Record<keyof DurableRoutes, readonly [unknown, string, (value: unknown) => boolean]> = {
-  prefix: ['/jobs', "a path as in '/jobs'", (value) => typeof value === 'string' && /^\/.*[^/]$/.test(value)],
-  owner: [undefined, 'a function that names the caller, or false', (value) => value === false || typeof value === 'function'],
-  syncWaitMs: [0, 'an integer from 0 to 3600000', isTime],
-  maxWaitMs: [25_000, 'an integer from 0 to 3600000', isTime],
-  maxStreams: [256, 'an integer of at least 1', (value) => Number.isInteger(value) && (value as number) >= 1],
-  exposeErrors: [false, 'true or false', (value) => typeof value === 'boolean'],
-  send: [(reply: FastifyReply, value: unknown) => reply.send(value), 'a function', (value) => typeof value === 'function'],
-  routeOpts: [{}, 'an object', (value) => value !== null && typeof value === 'object']
-}
+const table = {
+  prefix: ['/jobs', {
+    expected: "a path as in '/jobs'",
+    test: (value) => typeof value === 'string' && /^\/.*[^/]$/.test(value)
+  }],
+  owner: [undefined, {
+    expected: 'a function that names the caller, or false',
+    test: (value) => value === false || typeof value === 'function'
+  }],
+  syncWaitMs: [0, integer(0, 3600_000)],
+  maxWaitMs: [25_000, integer(0, 3600_000)],
+  maxStreams: [256, integer(1)],
+  exposeErrors: [false, flag],
+  send: [(reply: FastifyReply, value: unknown) => reply.send(value), method],
+  routeOpts
+} as const satisfies Record<keyof DurableRoutes, readonly [unknown, Check]>
 
 /** Check options and fill in defaults. Throws `FST_ERR_SPILLOVER_OPTION`. */
 export function checkDurable (given: DurableRoutes): DurableChecked {
-  if (given === null || typeof given !== 'object') throw new errors.OPTION('durable', 'an object as in { owner }', String(given))
-  for (const key of Object.keys(given)) {
-    if (!Object.hasOwn(table, key)) throw new errors.OPTION(`durable.${key}`, `one of ${Object.keys(table).join(', ')}`, 'an unknown option')
-  }
-  return Object.fromEntries(Object.entries(table).map(([key, [otherwise, expected, test]]) => {
-    const value = given[key as keyof DurableRoutes] ?? otherwise
-    if (!test(value)) throw new errors.OPTION(`durable.${key}`, expected, String(value))
-    return [key, value]
-  })) as unknown as DurableChecked
+  if (!isRecord(given)) throw new errors.OPTION('durable', 'an object as in { owner }', show(given))
+  const checked = readOptions(given, table, (key) => `durable.${key}`)
+  if (checked.owner === undefined) throw new errors.OPTION('durable.owner', table.owner[1].expected, 'undefined')
+  return { ...checked, routeOpts: checked.routeOpts ?? {} } as unknown as DurableChecked
 }

@@ -12,7 +12,7 @@ export const strategies: readonly Strategy[] = ['tiered', 'even-odd', 'linear', 
 export interface ExplicitTier {
   /** Ids of cpus, in order of use. */
   readonly cpus?: readonly number[]
-  /** A number of actors that are tied to no cpu, at least 1. */
+  /** A number of actors that are tied to no cpu, from 1 to 4096. */
   readonly actors?: number
   /** The tier is open while more than this many actors are active. @default two less than all lower tiers hold */
   readonly threshold?: number
@@ -39,9 +39,12 @@ export interface PlanOptions {
 }
 
 const TIER = ['cpus', 'actors', 'threshold']
+/** Most actors of a tier; chosen: each is a thread, and a number mistaken by its unit would exhaust the memory. */
+const MAX_ACTORS = 4096
 
 export function checkPlanOptions ({ strategy, tiers, thresholds, reserve, home, maxActors }: PlanOptions): void {
-  const isCount = (value: unknown, minimum: number) => Number.isSafeInteger(value) && (value as number) >= minimum
+  const isCount = (value: unknown, minimum: number, most = Infinity) =>
+    Number.isSafeInteger(value) && (value as number) >= minimum && (value as number) <= most
   const check = (isGood: boolean, name: string, expected: string, got: unknown) => {
     if (!isGood) throw new errors.OPTION(name, expected, asJson(got))
   }
@@ -68,7 +71,8 @@ export function checkPlanOptions ({ strategy, tiers, thresholds, reserve, home, 
     }
     check(isRecord(tier) && (tier.cpus === undefined) !== (tier.actors === undefined),
       name, 'either cpus or actors', tier)
-    check(tier.actors === undefined || isCount(tier.actors, 1), `${name}.actors`, 'an integer of at least 1', tier.actors)
+    check(tier.actors === undefined || isCount(tier.actors, 1, MAX_ACTORS), `${name}.actors`,
+      `an integer from 1 to ${MAX_ACTORS}`, tier.actors)
     check(tier.cpus === undefined || (Array.isArray(tier.cpus) && tier.cpus.length > 0 &&
       every(tier.cpus, (cpu) => isCount(cpu, 0))), `${name}.cpus`, 'a list of cpu ids', tier.cpus)
     for (const cpu of tier.cpus ?? []) {
@@ -85,7 +89,8 @@ export function checkPlanOptions ({ strategy, tiers, thresholds, reserve, home, 
 
 function asJson (value: unknown): string {
   try {
-    return typeof value === 'number' ? String(value) : JSON.stringify(value) ?? show(value)
+    const text = typeof value === 'number' ? String(value) : JSON.stringify(value)
+    return text === undefined || text.length > 200 ? show(value) : text
   } catch {
     return show(value) // a bigint, or a circle
   }

@@ -1,6 +1,8 @@
 // Options of the remote tier as the pool sees it: meaning, default and check.
-import { inspect } from 'node:util'
-import { errors } from '../errors.js'
+import {
+  atLeast, every, flag, integer, isRecord, keysOf, method, oneOf, readOption, readOptions, record, texts
+} from '../checks.js'
+import type { Check } from '../checks.js'
 import type { RemoteLog, RemoteTier } from './contract.js'
 
 /** What is particular to one job. */
@@ -41,45 +43,52 @@ export type RemoteChecked = Required<RemoteOptions>
 
 const silent: RemoteLog = { info () {}, warn () {}, error () {} }
 
-const number = (value: unknown): boolean => typeof value === 'number' && value >= 0
-const object = (value: unknown): boolean => value !== null && typeof value === 'object'
-
-/** What each option but `tier` must be. */
-const checks: Record<Exclude<keyof RemoteOptions, 'tier'>, readonly [string, (value: unknown) => boolean]> = {
-  minMeanMs: ['a number of at least 0', number],
-  afterMs: ['a number of at least 0', number],
-  serve: ["true, false or 'when-idle'", (value) => [true, false, 'when-idle'].includes(value as boolean)],
-  attempts: ['an integer from 1 to 100', (value) => Number.isInteger(value) && (value as number) >= 1 && (value as number) <= 100],
-  durableTtlMs: ['a number of at least 0', number],
-  resultTtlMs: ['a number of at least 0', number],
-  jobs: ["an object, as in { resize: { version: '2' } }", (value) => object(value) && Object.values(value as object).every(object)],
-  queues: ["an array of names, as in ['resize@2']", (value) => value === null || Array.isArray(value)],
-  log: ['a logger', object]
+const version: Check = {
+  expected: 'a version of letters, digits, _, $ and -',
+  test: (value) => typeof value === 'string' && /^[\w$-]{1,128}$/.test(value)
 }
+
+const table = {
+  tier: [undefined, {
+    expected: 'a remote tier, with the methods admit and submit',
+    test: (value) => isRecord(value) && method.test(value.admit) && method.test(value.submit)
+  }],
+  minMeanMs: [20, atLeast(0)],
+  afterMs: [10, atLeast(0)],
+  serve: [false, oneOf(true, false, 'when-idle')],
+  attempts: [3, integer(1, 100)],
+  durableTtlMs: [86_400_000, atLeast(0)],
+  resultTtlMs: [86_400_000, atLeast(0)],
+  jobs: [{}, { expected: "an object, as in { resize: { version: '2' } }", test: isRecord }],
+  queues: [null, {
+    expected: "an array of names, as in ['resize@2']",
+    test: (value) => value === null || every(value, (name) => typeof name === 'string')
+  }],
+  log: [silent, {
+    expected: 'a logger with info, warn and error',
+    test: (value) => value !== null && typeof value === 'object' &&
+      ['info', 'warn', 'error'].every((name) => method.test((value as Record<string, unknown>)[name]))
+  }]
+} as const satisfies Record<keyof RemoteOptions, readonly [unknown, Check]>
+
+const jobTable = {
+  version: [undefined, version],
+  also: [undefined, {
+    expected: "an object of versions and exports, as in { 1: 'resizeOld' }",
+    test: (value) => texts.test(value) && Object.keys(value as object).every(version.test)
+  }],
+  spill: [undefined, flag],
+  validate: [undefined, method]
+} as const satisfies Record<keyof RemoteJobOptions, readonly [unknown, Check]>
 
 /** Check options and fill in defaults. Throws `FST_ERR_SPILLOVER_OPTION`. */
 export function checkRemote (options: RemoteOptions): RemoteChecked {
-  for (const [key, value] of Object.entries(options)) {
-    if (key === 'tier') continue
-    if (!Object.hasOwn(checks, key)) throw new errors.OPTION(`remote.${key}`, `one of tier, ${Object.keys(checks).join(', ')}`, 'an unknown option')
-    const [expected, test] = checks[key as keyof typeof checks]
-    if (value !== undefined && !test(value)) throw new errors.OPTION(`remote.${key}`, expected, inspect(value))
-  }
-  for (const [job, { version = '1', also = {} }] of Object.entries(options.jobs ?? {})) {
-    for (const part of [version, ...Object.keys(also)]) {
-      if (!/^[\w$-]{1,128}$/.test(part)) throw new errors.OPTION(`remote.jobs.${job}`, 'versions of letters, digits, _, $ and -', inspect(part))
-    }
-  }
-  return {
-    minMeanMs: 20,
-    afterMs: 10,
-    serve: false,
-    attempts: 3,
-    durableTtlMs: 86_400_000,
-    resultTtlMs: 86_400_000,
-    jobs: {},
-    queues: null,
-    log: silent,
-    ...Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
-  } as RemoteChecked
+  const checked = readOptions(options as unknown as Record<string, unknown>, table, (key) => `remote.${key}`)
+  const jobs = checked.jobs as Record<string, Record<string, unknown>>
+  checked.jobs = Object.fromEntries(keysOf(jobs, 'remote.jobs.*').map((key) => {
+    const name = `remote.jobs.${String(key)}`
+    const job = readOption(jobs, key as string, record, name) as Record<string, unknown>
+    return [key, readOptions(job, jobTable, (part) => `${name}.${part}`)]
+  }))
+  return checked as unknown as RemoteChecked
 }

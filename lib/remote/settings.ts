@@ -1,8 +1,9 @@
 // Options of the BullMQ tier: meaning, default and check, in one table.
 import { hostname } from 'node:os'
 import { randomUUID } from 'node:crypto'
-import { inspect } from 'node:util'
+import { every, flag, integer, isRecord, method, readOption, readOptions } from '../checks.js'
 import { errors } from '../errors.js'
+import type { Check } from '../checks.js'
 import type { RedisAddress } from './connection.js'
 
 /** Options of `bullmqTier`. Times are ms, sizes bytes. */
@@ -49,60 +50,59 @@ export type Settings = Required<Omit<BullmqOptions, 'signingKey' | 'redis'>> & {
   readonly addresses: readonly RedisAddress[]
 }
 
-const positive = (value: unknown): boolean => Number.isInteger(value) && (value as number) > 0 &&
-  (value as number) < 2 ** 31
-const isName = (value: unknown): boolean => typeof value === 'string' && /^[a-z0-9-]{1,32}$/.test(value)
-const INTEGER = 'an integer of at least 1'
-const NAME = 'up to 32 of a-z, 0-9 and -'
+const name: Check = {
+  expected: 'up to 32 of a-z, 0-9 and -',
+  test: (value) => typeof value === 'string' && /^[a-z0-9-]{1,32}$/.test(value)
+}
 
-const table: Record<Exclude<keyof BullmqOptions, 'redis'>, readonly [unknown, string, (value: unknown) => boolean]> = {
-  env: ['default', NAME, isName],
-  region: ['r1', NAME, isName],
-  clusterShards: [3, 'an integer from 1 to 100', (value) => positive(value) && (value as number) <= 100],
-  maxInFlight: [1000, INTEGER, positive],
-  maxPayloadBytes: [262144, INTEGER, positive],
-  maxResultBytes: [8388608, INTEGER, positive],
-  inlineBytes: [16384, INTEGER, positive],
-  commandTimeoutMs: [500, INTEGER, positive],
-  sweepMs: [1000, INTEGER, positive],
-  lockMs: [15000, 'an integer of at least 1000', (value) => positive(value) && (value as number) >= 1000],
-  stalledMs: [5000, INTEGER, positive],
-  keepResults: [5000, INTEGER, positive],
-  allowVolatile: [false, 'true or false', (value) => typeof value === 'boolean'],
-  signingKey: [undefined, 'a text of at least 16 characters', (value) => typeof value === 'string' && value.length >= 16],
-  now: [Date.now, 'a function', (value) => typeof value === 'function'],
-  instance: [undefined, 'up to 100 letters, digits, dots and -', (value) => typeof value === 'string' && /^[\w.-]{1,100}$/.test(value)]
+const table = {
+  env: ['default', name],
+  region: ['r1', name],
+  clusterShards: [3, integer(1, 100)],
+  maxInFlight: [1000, integer(1)],
+  maxPayloadBytes: [262144, integer(1)],
+  maxResultBytes: [8388608, integer(1)],
+  inlineBytes: [16384, integer(1)],
+  commandTimeoutMs: [500, integer(1)],
+  sweepMs: [1000, integer(1)],
+  lockMs: [15000, integer(1000)],
+  stalledMs: [5000, integer(1)],
+  keepResults: [5000, integer(1)],
+  allowVolatile: [false, flag],
+  signingKey: [undefined, {
+    expected: 'a text of at least 16 characters',
+    test: (value) => typeof value === 'string' && value.length >= 16,
+    isSecret: true
+  }],
+  now: [Date.now, method],
+  instance: [undefined, {
+    expected: 'up to 100 letters, digits, dots and -',
+    test: (value) => typeof value === 'string' && /^[\w.-]{1,100}$/.test(value)
+  }]
+} as const satisfies Record<Exclude<keyof BullmqOptions, 'redis'>, readonly [unknown, Check]>
+
+const isAddress = (value: unknown): boolean =>
+  typeof value === 'string' ? /^rediss?:\/\//.test(value) : isRecord(value)
+const addresses: Check = {
+  expected: 'redis:// or rediss:// URLs, or options of ioredis, 1 to 1000 of them',
+  test: (value) => isAddress(value) || (every(value, isAddress) && (value as unknown[]).length > 0),
+  isSecret: true
 }
 
 /** Check options. Throws `FST_ERR_SPILLOVER_OPTION`; a URL is never shown, since it may hold a password. */
 export function checkSettings (given: BullmqOptions): Settings {
-  const settings: Record<string, unknown> = {}
-  for (const key of Object.keys(given)) {
-    if (key !== 'redis' && !Object.hasOwn(table, key)) {
-      throw new errors.OPTION(`remote.${key}`, `one of redis, ${Object.keys(table).join(', ')}`, 'an unknown option')
-    }
-  }
-  for (const [key, [otherwise, expected, test]] of Object.entries(table)) {
-    const value = given[key as keyof BullmqOptions]
-    if (value !== undefined && !test(value)) {
-      throw new errors.OPTION(`remote.${key}`, expected, key === 'signingKey' ? 'something else' : inspect(value))
-    }
-    settings[key] = value ?? otherwise
-  }
+  if (!isRecord(given)) throw new errors.OPTION('remote', 'an object with redis', typeof given)
+  const settings = readOptions(given, table, (key) => `remote.${key}`, ['redis'])
+  const redis = readOption(given, 'redis', addresses, 'remote.redis') as BullmqOptions['redis'] | undefined
+  if (redis === undefined) throw new errors.OPTION('remote.redis', addresses.expected, 'undefined')
   settings.instance ??= `${hostname().replace(/[^\w.-]/g, '-').slice(0, 40)}-${process.pid}-${randomUUID().slice(0, 8)}`
-  const list = Array.isArray(given.redis) ? given.redis as readonly RedisAddress[] : [given.redis as RedisAddress]
-  for (const address of list) {
-    const isUrl = typeof address === 'string' && /^rediss?:\/\//.test(address)
-    if (!isUrl && (address === null || typeof address !== 'object')) {
-      throw new errors.OPTION('remote.redis', 'redis:// or rediss:// URLs, or options of ioredis', `a ${typeof address}`)
-    }
-  }
+  const list = Array.isArray(redis) ? redis as readonly RedisAddress[] : [redis as RedisAddress]
   // one cluster is spread over several hash tags, which are its shards
   settings.addresses = list.flatMap((address): RedisAddress[] => typeof address === 'object' && 'cluster' in address
     ? Array.from({ length: settings.clusterShards as number }, () => address)
     : [address])
-  if (list.length === 0 || (settings.addresses as unknown[]).length > 1000) {
-    throw new errors.OPTION('remote.redis', '1 to 1000 addresses', String(list.length))
+  if ((settings.addresses as unknown[]).length > 1000) {
+    throw new errors.OPTION('remote.redis', addresses.expected, `${(settings.addresses as unknown[]).length} of them`)
   }
   return settings as unknown as Settings
 }

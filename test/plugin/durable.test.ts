@@ -233,7 +233,7 @@ t.test('wrong options are refused at boot: an unknown one, no owner, no remote t
     }
   }
   const remote = memoryTier()
-  t.match(await refused({ remote, durable: { owner: false, prefx: 1 } }), /option durable.prefx: expected one of prefix/)
+  t.match(await refused({ remote, durable: { owner: false, prefx: 1 } }), /option durable.prefx: expected a known option, got an unknown one: did you mean prefix\?/)
   t.match(await refused({ remote, durable: {} }), /option durable.owner: expected a function/)
   t.match(await refused({ durable: { owner: false } }), /no value where remote is not set/)
   t.match(await refused({ remote, durable: { owner: false } }, 'nope'), /unknown job nope \(durableHandler\)/)
