@@ -65,8 +65,11 @@ exports.Ledger = class Ledger {
     this.#open.set(id, kind)
   }
 
-  /** A job's promise settled; `isCancelled`: its caller asked for it; `isLeft`: no actor that could run it is left. */
-  end (id, { kind, idempotent, isCancelled, isLeft }, error, isThrown, isValue) {
+  /**
+   * A job's promise settled; `isCancelled`: its caller asked for it; `wasVacant`: there was a moment since it was
+   * offered when no actor was left that could run it.
+   */
+  end (id, { kind, idempotent, isCancelled, wasVacant }, error, isThrown, isValue) {
     if (!this.#open.delete(id)) return this.fault(`job ${id} (${kind}): its promise settled without an offer`)
     const code = !isThrown ? 'ok' : String(error?.code ?? '').match(/^FST_ERR_SPILLOVER_(.+)/)?.[1] ?? 'own'
     this.ends[code] = (this.ends[code] ?? 0) + 1
@@ -77,7 +80,7 @@ exports.Ledger = class Ledger {
     const isHurt = Object.hasOwn(innocent, kind) && (code === 'ACTOR_EXIT' || code === 'OUT_OF_MEMORY')
     if (isHurt) this.hurt++
     const isRight = kinds[kind].ends.includes(code) || anyEnd.includes(code) || isHurt || code === 'ACTOR_EXIT'
-    if (!isRight || (code === 'CANCELLED' && !isCancelled) || (code === 'UNAVAILABLE' && !isLeft)) {
+    if (!isRight || (code === 'CANCELLED' && !isCancelled) || (code === 'UNAVAILABLE' && !wasVacant)) {
       this.fault(`job ${id} (${kind}): ended with ${code}: ${String(error?.message ?? error).slice(0, 200)}`)
     }
     const isRefused = REFUSED.includes(code)

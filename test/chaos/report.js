@@ -40,7 +40,7 @@ exports.report = ({ seconds, options, faults, version, clients, ledger, before, 
   for (const text of [...ledger.wrong, ...clients.wrong]) console.log(`WRONG      ${text}`)
 
   const settledByCounters = Object.values(counters.settled).reduce((sum, count) => sum + count, 0)
-  check(`at least ${seconds * 5} jobs were accepted`, ledger.accepted >= seconds * 5, ledger.accepted)
+  check(`at least ${seconds * 3} jobs were accepted`, ledger.accepted >= seconds * 3, ledger.accepted)
   check('lost is 0', lost === 0 && ledger.open === 0 && ledger.pending === 0, { lost, open: ledger.open, pending: ledger.pending })
   check('doubled is 0', doubled === 0, doubled)
   check('every job began, settled and ended as is right for it', ledger.wrongs === 0, ledger.wrongs)

@@ -20,6 +20,7 @@ wt.Worker = class extends wt.Worker {
 
 const Fastify = require('fastify')
 const spillover = require('#plugin/index')
+const { channels } = require('#lib/index')
 const { Ledger } = require('./ledger.js')
 const { numbers } = require('./numbers.js')
 const { versionIn } = require('./reloads.js')
@@ -56,6 +57,24 @@ const isValue = {
 const app = Fastify({ genReqId: ({ headers }) => headers['x-id'] ?? 'none', logger: false })
 const ledger = new Ledger(() => app.spillover?.identity)
 
+/** When was no actor left, and when none of tier 1, where jobs with a key run? A refusal may be told later. */
+const vacancy = {
+  tiers: [Infinity, 1].map((most) => ({ most, is: false, lastMs: -Infinity })),
+  look ({ pool }) {
+    if (pool !== app.spillover?.identity) return
+    const { tiers } = app.spillover.snapshot()
+    for (const one of vacancy.tiers) {
+      if (one.is) one.lastMs = performance.now()
+      one.is = tiers.every(({ tier, actors }) => tier > one.most ||
+        actors.every(({ state }) => state === 'failed' || state === 'closed' || state === 'vacant'))
+    }
+  },
+  wasSince (ms, isKeyed) {
+    return vacancy.tiers.some(({ most, is, lastMs }) => (isKeyed || most > 1) && (is || lastMs >= ms))
+  }
+}
+channels.actor.subscribe(vacancy.look)
+
 async function main () {
   let records = 0
   const log = Object.fromEntries(['trace', 'debug', 'info', 'warn', 'error', 'fatal'].map((level) =>
@@ -88,12 +107,9 @@ async function main () {
       kind,
       idempotent: call.idempotent === true,
       get isCancelled () { return signal?.aborted === true || reply.raw.destroyed },
-      // one with a key runs on tier 1 only
-      get isLeft () {
-        return app.spillover.snapshot().tiers.every(({ tier, actors }) => (kind === 'keyed' && tier > 1) ||
-          actors.every(({ state }) => state === 'failed' || state === 'closed' || state === 'vacant'))
-      }
+      get wasVacant () { return vacancy.wasSince(offeredAtMs, kind === 'keyed') }
     }
+    const offeredAtMs = performance.now()
     ledger.offer(id, kind)
     let value
     try {
