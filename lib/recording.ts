@@ -14,9 +14,8 @@ export interface RecordedRun {
   readonly requestId?: string | undefined
 }
 
-/** The file: `JSON.stringify` it. */
+/** The file: `JSON.stringify` it. Without `displayTimeUnit`, which Perfetto 20 takes for the unit of the times. */
 export interface Trace {
-  readonly displayTimeUnit: 'ms'
   readonly traceEvents: readonly TraceEvent[]
   readonly otherData: Readonly<Record<string, string | number>>
 }
@@ -24,21 +23,21 @@ export interface Trace {
 /** One event; `ts` and `dur` in microseconds. */
 export interface TraceEvent {
   readonly name: string
-  readonly ph: 'X' | 'C' | 'M' | 'i' | 'b' | 'e'
+  readonly ph: 'X' | 'C' | 'M' | 'i'
   readonly pid: number
   readonly tid: number
   readonly ts?: number
   readonly dur?: number
   readonly cat?: string
-  readonly id?: number
   readonly s?: 't'
   readonly args?: Readonly<Record<string, unknown>>
 }
 
-/** The group of what belongs to no tier. */
-const POOL = 0
-/** Lanes of one actor that has several async jobs at once. */
+/** The group of what belongs to no tier; tiers are 1 to 3. Perfetto takes process 0 and thread 0 for the kernel's. */
+const POOL = 4
+/** Lanes of one actor that has several async jobs at once; those below are the pool's. No two groups share one. */
 const LANES = 256
+const laneOf = (slot: number, lane = 0): number => (slot + 1) * LANES + lane
 /** Most events of each kind; chosen: 40 MB of JSON. */
 const MAX_EVENTS = 200_000
 
@@ -85,24 +84,23 @@ export class Recording {
           cat: 'job',
           ph: 'X',
           pid: tierOf.get(slot) ?? POOL,
-          tid: slot * LANES + lane,
+          tid: laneOf(slot, lane),
           ts,
           dur,
           args: { ...args, waitMs: round(waitMs), borderMs: round(borderMs) }
         }
       })
     return {
-      displayTimeUnit: 'ms',
       traceEvents: [
         ...this.#names(lanes),
         ...runs,
         ...this.#states.map(({ atMs, slot, state, reason }): TraceEvent => ({
-          name: state, cat: 'actor', ph: 'i', s: 't', pid: tierOf.get(slot) ?? POOL, tid: slot * LANES, ts: us(atMs), args: { reason }
+          name: state, cat: 'actor', ph: 'i', s: 't', pid: tierOf.get(slot) ?? POOL, tid: laneOf(slot), ts: us(atMs), args: { reason }
         })),
         ...this.#openTiers(endMs, us),
         ...this.#counts.flatMap(({ atMs, active, backlog }): TraceEvent[] => [
-          { name: 'active', ph: 'C', pid: POOL, tid: 0, ts: us(atMs), args: { actors: active } },
-          { name: 'backlog', ph: 'C', pid: POOL, tid: 0, ts: us(atMs), args: { jobs: backlog } }
+          { name: 'active', ph: 'C', pid: POOL, tid: POOL, ts: us(atMs), args: { actors: active } },
+          { name: 'backlog', ph: 'C', pid: POOL, tid: POOL, ts: us(atMs), args: { jobs: backlog } }
         ])
       ],
       otherData: { ...otherData, seconds: round((endMs - this.#startMs) / 1000), eventsLeftOut: this.#left }
@@ -114,35 +112,45 @@ export class Recording {
     const name = (pid: number, tid: number, what: string, args: Record<string, unknown>): TraceEvent =>
       ({ name: what, ph: 'M', pid, tid, args })
     return [
-      name(POOL, 0, 'process_name', { name: 'pool' }),
-      name(POOL, 0, 'process_sort_index', { sort_index: 0 }),
-      ...tiers.flatMap((tier) => [
-        name(tier, 0, 'process_name', { name: `tier ${tier}` }),
-        name(tier, 0, 'process_sort_index', { sort_index: tier })
-      ]),
+      name(POOL, POOL, 'process_name', { name: 'pool' }),
+      name(POOL, POOL, 'process_sort_index', { sort_index: 0 }),
+      ...tiers.flatMap((tier) => {
+        const lane = laneOf(this.#slots.find((slot) => slot.tier === tier)!.id)
+        return [
+          name(tier, lane, 'process_name', { name: `tier ${tier}` }),
+          name(tier, lane, 'process_sort_index', { sort_index: tier })
+        ]
+      }),
+      ...this.#gated.map((tier) => name(POOL, POOL + tier, 'thread_name', { name: `tier ${tier} is open` })),
       ...this.#slots.flatMap(({ id, tier, cpu }) => Array.from({ length: lanes.get(id)?.length ?? 1 }, (_, lane) => {
         const also = lane === 0 ? '' : ` (${lane + 1})`
         return [
-          name(tier, id * LANES + lane, 'thread_name', { name: `actor ${id}${cpu === null ? '' : `, cpu ${cpu}`}${also}` }),
-          name(tier, id * LANES + lane, 'thread_sort_index', { sort_index: id * LANES + lane })
+          name(tier, laneOf(id, lane), 'thread_name', { name: `actor ${id}${cpu === null ? '' : `, cpu ${cpu}`}${also}` }),
+          name(tier, laneOf(id, lane), 'thread_sort_index', { sort_index: laneOf(id, lane) })
         ]
       }).flat())
     ]
   }
 
+  /** Tiers that open and close: all but the lowest. */
+  get #gated (): number[] {
+    return [...new Set(this.#slots.map(({ tier }) => tier as number))].sort((one, other) => one - other).slice(1)
+  }
+
   /** A tier above the lowest is a slice of the pool's group while it is open. */
   #openTiers (endMs: number, us: (ms: number) => number): TraceEvent[] {
-    const lowest = Math.min(...this.#slots.map(({ tier }) => tier))
     const events: TraceEvent[] = []
-    for (const tier of [2, 3].filter((tier) => tier > lowest)) {
-      let isOpen = false
-      const step = (atMs: number, opens: boolean): void => {
-        if (opens === isOpen) return
-        isOpen = opens
-        events.push({ name: `tier ${tier} open`, cat: 'gate', ph: opens ? 'b' : 'e', pid: POOL, tid: 0, id: tier, ts: us(atMs) })
+    for (const tier of this.#gated) {
+      let openMs: number | undefined
+      for (const { atMs, openTier } of [...this.#gates, { atMs: endMs, openTier: 0 }]) {
+        const isOpen = openTier >= tier
+        if (isOpen) openMs ??= atMs
+        if (isOpen || openMs === undefined) continue
+        const ts = us(openMs)
+        const dur = Math.max(1, us(atMs) - ts)
+        events.push({ name: `tier ${tier} open`, cat: 'gate', ph: 'X', pid: POOL, tid: POOL + tier, ts, dur })
+        openMs = undefined
       }
-      for (const { atMs, openTier } of this.#gates) step(atMs, openTier >= tier)
-      step(endMs, false)
     }
     return events
   }

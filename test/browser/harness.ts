@@ -7,7 +7,9 @@ import { chromium } from 'playwright-core'
 import type { FastifyInstance } from 'fastify'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import type { Test } from 'tap'
+import { createScheduler } from '#lib/index'
 import spillover from '#plugin/index'
+import type { Trace } from '#lib/index'
 
 export const jobs = join(__dirname, '..', 'fixtures', 'jobs.cjs')
 /** Screenshots are kept here, for people to look at. */
@@ -128,4 +130,21 @@ export function holdJobs (app: FastifyInstance, count: number): { open (): Promi
       return Promise.all(running)
     }
   }
+}
+
+/** A recording of 44 jobs on 3 tiers of 2 actors, each of which has run some. */
+export async function recordTrace (t: Test): Promise<Trace> {
+  const pool = createScheduler({ jobs, execArgv: [], tiers: [{ actors: 2 }, { actors: 2 }, { actors: 2 }] })
+  t.teardown(() => pool.close())
+  await pool.ready()
+  const over = new AbortController()
+  const recording = pool.record({ seconds: 60, signal: over.signal })
+  for (const count of [2, 6, 12, 12, 12]) {
+    await Promise.all(Array.from({ length: count }, (_, index) => pool.offload('wait', 40 + index * 10)))
+  }
+  over.abort()
+  const trace = await recording
+  const busy = new Set(trace.traceEvents.filter(({ cat }) => cat === 'job').map(({ tid }) => tid))
+  t.equal(busy.size, 6, 'each actor has run')
+  return trace
 }

@@ -2,9 +2,8 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { createScheduler } from '#lib/index'
 import { faultsOf } from '../fixtures/traceformat'
-import { closeBrowser, devtoolsPort, jobs, openPage, pictures, skip } from './harness'
+import { closeBrowser, devtoolsPort, openPage, pictures, recordTrace, skip } from './harness'
 import type { Page } from 'playwright-core'
 
 t.jobs = 1
@@ -32,18 +31,7 @@ async function openTrace (page: Page, file: string): Promise<void> {
 }
 
 t.test('a trace of 3 tiers of 2 actors: DevTools shows 3 groups with a lane for each actor', { skip }, async (t) => {
-  const pool = createScheduler({ jobs, execArgv: [], tiers: [{ actors: 2 }, { actors: 2 }, { actors: 2 }] })
-  t.teardown(() => pool.close())
-  await pool.ready()
-  const over = new AbortController()
-  const recording = pool.record({ seconds: 60, signal: over.signal })
-  for (const count of [2, 6, 12, 12, 12]) {
-    await Promise.all(Array.from({ length: count }, (_, index) => pool.offload('wait', 40 + index * 10)))
-  }
-  over.abort()
-  const trace = await recording
-  const busy = new Set(trace.traceEvents.filter(({ ph }) => ph === 'X').map(({ pid, tid }) => `${pid}/${tid}`))
-  t.equal(busy.size, 6, 'each actor has run')
+  const trace = await recordTrace(t)
   const file = join(pictures, 'trace.json')
   const text = JSON.stringify(trace)
   writeFileSync(file, text)
