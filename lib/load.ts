@@ -69,7 +69,7 @@ export class Load {
     this.#numbers[numberAt(slot, PARKED_MS)]! += nowMs - sinceMs
   }
 
-  /** JavaScript heap in use by the actor; it says so itself, at most once a second and before it sleeps. */
+  /** JavaScript heap in use by the actor; it says so itself, ten times a second at most, and before it sleeps. */
   setHeap (slot: number, bytes: number): void { this.#numbers[numberAt(slot, HEAP_BYTES)] = bytes }
   heapUsedBytes (slot: number): number { return this.#numbers[numberAt(slot, HEAP_BYTES)]! }
 

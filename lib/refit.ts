@@ -1,5 +1,5 @@
 // Fits a plan made anew into the slots of a running pool: what stays keeps its slot, what is gone leaves it empty.
-import { formatCpuList } from './machine/cpulist.js'
+import { cpusAre } from './machine/cpulist.js'
 import { threshold } from './tiers.js'
 import type { Plan, Slot, TierPlan } from './tiers.js'
 
@@ -28,7 +28,7 @@ export function refit (layout: Plan, current: Plan, next: Plan): Plan | null {
     return { tier, cpus: placed.flatMap(({ cpu }) => cpu ?? []), threshold: opensAt, slots: placed }
   })
   if (leftOut.length > 0) {
-    notes.push(`cpus ${formatCpuList(leftOut)} are not used before a restart: their tier has no slot left`)
+    notes.push(`${cpusAre(leftOut)} not used before a restart: the tier has no slot left`)
   }
   return { ...next, tiers, maxActors: lower, notes }
 }

@@ -1,5 +1,6 @@
 // The command `worker`: runs the registered functions for other machines, on the same pool, until SIGTERM.
-import { writeFileSync } from 'node:fs'
+import { once } from 'node:events'
+import { closeSync, openSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { resolve } from 'node:path'
 import { createScheduler } from '../index.js'
@@ -48,6 +49,11 @@ export async function runWorker (flags: Flags): Promise<string> {
   if (!Number.isInteger(drainMs) || drainMs < 0) throw new Error('option --drain: expected milliseconds')
   const lockMs = Number(flags.lock ?? 15000)
   if (!Number.isInteger(lockMs) || lockMs < 1000) throw new Error('option --lock: expected milliseconds, at least 1000')
+  const port = flags.health === undefined ? undefined : Number(flags.health)
+  if (port !== undefined && !(Number.isInteger(port) && port >= 0 && port < 65536)) {
+    throw new Error(`option --health: expected a port, got "${flags.health}"`)
+  }
+  if (flags.trace !== undefined) mustBeWritable(String(flags.trace))
   const write = (text: string): void => { process.stderr.write(`fastify-spillover worker: ${text}\n`) }
   const { bullmqTier } = await import('../remote/bullmq.js').catch((error: NodeJS.ErrnoException) => {
     throw error.code === 'MODULE_NOT_FOUND' ? new Error('bullmq and ioredis are needed: npm install bullmq ioredis') : error
@@ -72,7 +78,7 @@ export async function runWorker (flags: Flags): Promise<string> {
   })
   await scheduler.ready()
   const recording = flags.trace === undefined ? undefined : scheduler.beginRecording()
-  const server = flags.health === undefined ? undefined : serveHealth(scheduler, Number(flags.health))
+  const server = port === undefined ? undefined : await serveHealth(scheduler, port)
   write(`serves ${scheduler.jobs.join(', ')}`)
   // a worker without a connection still waits for one
   const hold = setInterval(() => {}, 2 ** 30)
@@ -85,8 +91,17 @@ export async function runWorker (flags: Flags): Promise<string> {
   return ''
 }
 
-/** 200 while the pool is open and one breaker is closed, else 503. */
-function serveHealth (scheduler: Scheduler, port: number): ReturnType<typeof createServer> {
+/** The trace is written at the end, which may be days away. */
+function mustBeWritable (file: string): void {
+  try {
+    closeSync(openSync(file, 'a'))
+  } catch (error) {
+    throw new Error(`option --trace: cannot write the file: ${(error as Error).message}`)
+  }
+}
+
+/** 200 while the pool is open and one breaker is closed, else 503. Rejects where the port is taken, the pool closed. */
+async function serveHealth (scheduler: Scheduler, port: number): Promise<ReturnType<typeof createServer>> {
   const server = createServer((request, response) => {
     const snapshot = scheduler.snapshot()
     const shards = (snapshot.remote as { shards: { breaker: string }[] }).shards
@@ -97,5 +112,11 @@ function serveHealth (scheduler: Scheduler, port: number): ReturnType<typeof cre
     response.end(JSON.stringify(request.url === '/health/tiers' ? snapshot : { status: isReady ? 'ok' : 'down' }))
   })
   server.listen(port, '127.0.0.1').unref()
+  try {
+    await once(server, 'listening')
+  } catch (error) {
+    await scheduler.close()
+    throw new Error(`option --health: ${(error as Error).message}`)
+  }
   return server
 }

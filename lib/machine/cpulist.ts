@@ -52,3 +52,9 @@ export function formatCpuList (cpus: Iterable<number>): string {
   }
   return parts.join(',')
 }
+
+/** Begins a sentence on cpus: "cpu 0 is", "cpus 0-3,8 are". */
+export function cpusAre (cpus: Iterable<number>): string {
+  const ids = [...cpus]
+  return ids.length === 1 ? `cpu ${ids[0]} is` : `cpus ${formatCpuList(ids)} are`
+}

@@ -1,5 +1,5 @@
 // Takes from the dealt tiers what the event loop keeps, and what a quota or maxActors does not allow.
-import { formatCpuList } from '../machine/cpulist.js'
+import { cpusAre } from '../machine/cpulist.js'
 import type { Machine } from './cores.js'
 import type { Entry, Tiers } from './deal.js'
 import type { Strategy } from './options.js'
@@ -41,7 +41,7 @@ export function keepFree (
   }
   reserved.push(...[...drop].sort((a, b) => a - b))
   notes.push(drop.size > 0
-    ? `cpus ${formatCpuList(drop)} are kept free for the event loop`
+    ? `${cpusAre(drop)} kept free for the event loop`
     : `${count} fewer actors leave room for the event loop`)
   const keep = (tier: Entry[]) => tier.filter((id, index) =>
     id === null ? tier !== lowest || !dropIndex.has(index) : !drop.has(id))

@@ -1,5 +1,5 @@
 // Deals the usable cpus to three tiers, each strategy in its own way.
-import { formatCpuList } from '../machine/cpulist.js'
+import { cpusAre } from '../machine/cpulist.js'
 import { orderDomains } from './cores.js'
 import type { Cpu, Topology } from '../topology.js'
 import type { Core, Machine } from './cores.js'
@@ -21,7 +21,7 @@ export function dealStrategy (
   if (strategy === 'even-odd') return dealEvenOdd(usable, notes)
   const tiers = dealTiered(topology, machine, home, notes)
   const unused = (cpus: readonly Entry[], why: string) => {
-    if (cpus.length > 0) notes.push(`cpus ${formatCpuList(cpus as number[])} are not used: ${why}`)
+    if (cpus.length > 0) notes.push(`${cpusAre(cpus as number[])} not used: ${why}`)
   }
   if (strategy === 'avoid-smt') {
     unused(tiers[2], 'they are SMT siblings')
@@ -74,7 +74,7 @@ function dealEvenOdd (usable: readonly Cpu[], notes: string[]): Tiers {
   const even = usable.filter((cpu) => cpu.id % 2 === 0).map((cpu) => cpu.id)
   const odd = usable.filter((cpu) => cpu.id % 2 === 1).map((cpu) => cpu.id)
   const left = even.slice(2 * seedTierSize)
-  if (left.length > 0) notes.push(`cpus ${formatCpuList(left)} are not used: even-odd deals 16 even ids`)
+  if (left.length > 0) notes.push(`${cpusAre(left)} not used: even-odd deals 16 even ids`)
   if (even.length === 0) notes.push('no even cpu is usable: tier 3 is the only tier, and always open')
   return [even.slice(0, seedTierSize), even.slice(seedTierSize, 2 * seedTierSize), odd]
 }
@@ -100,8 +100,8 @@ export function dealExplicit (
   const named = tiers.flatMap((tier) => tier.cpus ?? [])
   const missing = named.filter((id) => !known.has(id))
   const barred = named.filter((id) => known.has(id) && !usableIds.has(id))
-  if (missing.length > 0) notes.push(`cpus ${formatCpuList(missing)} of the explicit tiers are not on this machine`)
-  if (barred.length > 0) notes.push(`cpus ${formatCpuList(barred)} of the explicit tiers are offline or not allowed`)
+  if (missing.length > 0) notes.push(`of the explicit tiers ${cpusAre(missing)} not on this machine`)
+  if (barred.length > 0) notes.push(`of the explicit tiers ${cpusAre(barred)} offline or not allowed`)
   const deal = (tier?: ExplicitTier): Entry[] =>
     [...tier?.cpus ?? Array.from({ length: tier?.actors ?? 0 }, () => null)]
   return [deal(tiers[0]), deal(tiers[1]), deal(tiers[2])]

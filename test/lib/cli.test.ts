@@ -50,6 +50,8 @@ t.test('plan takes --strategy, --home and --reserve', async (t) => {
   t.same(plan('--strategy', 'even-odd').tiers.map((tier: any) => tier.cpus), [[0, 2, 4, 6], [1, 3, 5, 7]])
   t.same(plan('--home', '3', '--reserve', '2').reserved, [0, 1])
   t.same(plan('--reserve', 'auto').reserved, [0])
+  t.same(plan('--reserve', '1').notes, ['cpu 0 is kept free for the event loop'])
+  t.same(plan('--reserve', '2').notes, ['cpus 0-1 are kept free for the event loop'])
   t.same(plan('--strategy', 'none').tiers, [{ tier: 1, cpus: [], threshold: 0, actors: 8 }])
 })
 
@@ -137,5 +139,18 @@ t.test('bad arguments: status 2 for a name there is not, 1 for a value; nothing 
     t.match(stderr, reason)
     t.match(stderr, /^fastify-spillover: .*\n$/)
     t.equal(stderr.split('\n').length, 2)
+  }
+})
+
+t.test('worker refuses a trace that it could not write, and a port that is none, before it takes a job', async (t) => {
+  const worker = (...args: string[]) => run('worker', '--jobs', path.resolve(__dirname, '../fixtures/jobs.cjs'),
+    '--redis', 'redis://127.0.0.1:1', ...args)
+  const trace = worker('--trace', path.join(t.testdir(), 'none', 'trace.json'))
+  t.match(trace.stderr, /^fastify-spillover: option --trace: cannot write the file: ENOENT[^\n]*\n$/)
+  t.equal(trace.status, 1)
+  for (const port of ['x', '70000', '1.5', '-1']) {
+    const { status, stderr } = worker(`--health=${port}`)
+    t.equal(stderr, `fastify-spillover: option --health: expected a port, got "${port}"\n`)
+    t.equal(status, 1)
   }
 })

@@ -248,7 +248,7 @@ t.test('explicit tiers: cpus or numbers of actors, thresholds given or by the ru
   t.same(thresholdsOf(plan), [0, 1, 5])
   t.same(plan.reserved, [])
   t.same(makePlan(seedMachine(), { tiers: [{ actors: 2 }], strategy: 'tiered' }).maxActors, 2, 'beside the default')
-  t.match(plan.notes.join('\n'), /cpus 99 of the explicit tiers are not on this machine/)
+  t.match(plan.notes.join('\n'), /of the explicit tiers cpu 99 is not on this machine/)
 })
 
 t.test('given thresholds replace the rule, and one that is never reached is noted', async (t) => {
