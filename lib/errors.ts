@@ -1,4 +1,5 @@
 // Every error a caller can meet: one table of code, text and status, and the codec that carries a job's own error.
+import { types } from 'node:util'
 import createError from '@fastify/error'
 import type { FastifyErrorConstructor } from '@fastify/error'
 
@@ -129,8 +130,9 @@ export function describe (thing: unknown): string {
   return attempt(() => isError(thing) ? `${thing.name}: ${thing.message}` : String(thing)) ?? `a ${typeof thing}`
 }
 
+/** One of another realm is no instance of ours. */
 function isError (thing: unknown): thing is Error {
-  return attempt(() => thing instanceof Error) === true
+  return attempt(() => thing instanceof Error || types.isNativeError(thing)) === true
 }
 
 function define (target: object, key: string, value: unknown, enumerable: boolean): void {

@@ -128,6 +128,9 @@ export class HostEnd<T extends Held> {
     this.#bell.unref()
   }
 
+  /** Called once when the port was closed at one of its ends. */
+  onClosed (listener: () => void): void { this.#bell.once('close', listener) }
+
   get buffer (): SharedArrayBuffer { return this.#words.buffer }
   /** Jobs in this mailbox, the running one and those not yet seen as settled included. */
   get depth (): number { return this.#depth }
@@ -329,7 +332,7 @@ export class HostEnd<T extends Held> {
 }
 
 /** The host's end as the floors above see it; the simulator has one without shared memory. */
-export type Mailbox<T extends Held> = Pick<HostEnd<T>, Exclude<keyof HostEnd<T>, 'ports' | 'buffer'>>
+export type Mailbox<T extends Held> = Pick<HostEnd<T>, Exclude<keyof HostEnd<T>, 'ports' | 'buffer' | 'onClosed'>>
 
 /** Node passes a detached buffer on as an empty one. */
 function checkTransfer (transfer: unknown): void {
@@ -366,6 +369,9 @@ export class ActorEnd {
     this.#maxBytes = maxBytes
     this.#bell = ports.bell
     this.#values = ports.values
+    // as it is before any job runs: one that replaces the method of all ports breaks its own
+    const { postMessage } = this.#bell
+    for (const port of [this.#bell, this.#values]) port.postMessage = postMessage
   }
 
   onMessage (listener: (message: ToActor) => void): void { this.#bell.on('message', listener) }

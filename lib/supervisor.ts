@@ -37,6 +37,12 @@ export interface SupervisorOptions {
 /** Longest wait for threads that a close() finds, ms; chosen. One inside native code is not waited for. */
 const CLOSE_MS = 2000
 
+/**
+ * Time that a thread has to end after its port was closed, ms; chosen. One that is told to stop closes it as the last
+ * thing it does; where a job closed it, nothing would be heard of the thread again.
+ */
+const CLOSED_MS = 100
+
 /** What piscina tells a balancer of a thread, and of a task: `Piscina.queueOptionsSymbol` has what came with it. */
 interface Candidate { readonly id: number, readonly currentUsage: number }
 interface Task { readonly [key: symbol]: unknown }
@@ -90,11 +96,16 @@ export class Supervisor<T extends Held> implements Threads<T> {
     const kill = new AbortController()
     let thread: Worker | undefined
     let record: object = {}
+    let hasEnded = false
+    let closedTimer: NodeJS.Timeout | undefined
     const mailbox = new HostEnd<T>((message) => {
       if (message === 0 || message.type !== 'ready') return told.message(message)
       letGo(record)
       told.ready(message.names, message.pinReason)
     }, options.maxPayloadBytes)
+    mailbox.onClosed(() => {
+      if (!hasEnded) closedTimer = setTimeout(() => kill.abort(new Error('its ports were closed')), CLOSED_MS)
+    })
     const boot = {
       slot: slot.id,
       tier: slot.tier,
@@ -127,6 +138,8 @@ export class Supervisor<T extends Held> implements Threads<T> {
       thread.once('exit', () => told.exited())
     }
     const ended = (reason: unknown): void => {
+      hasEnded = true
+      clearTimeout(closedTimer)
       told.ended(reason)
       if (thread === undefined) told.exited() // it never had one
     }

@@ -39,6 +39,7 @@ function inWords ({ isHung, isRejected, value }) {
 }
 
 async function main () {
+  if (row.handles !== undefined) process.on(row.handles, () => {})
   const marks = new Set()
   const before = process.platform === 'linux' ? threads() : 0
   // a file that is not there may be refused at once

@@ -2,7 +2,7 @@
 // The jobs of the rows: those of the fault tests, and more ways to go wrong.
 const wt = require('node:worker_threads')
 
-Object.assign(exports, require('../fixtures/faults/meddling.cjs'), require('../fixtures/faults/jobs.cjs'))
+Object.assign(exports, require('../fixtures/faults/meddling.cjs'), require('../fixtures/faults/jobs.cjs'), require('./odd.cjs'))
 
 class Odd extends Error {
   name = 'Odd'

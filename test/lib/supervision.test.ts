@@ -19,6 +19,27 @@ const actorOf = (pool: Scheduler) => pool.snapshot().tiers[0]!.actors[0]!
 const offload = (pool: Scheduler, job: string, input?: unknown, options?: object): Promise<any> =>
   pool.offload(job as never, input as never, options)
 
+t.test('a job that closes the ports of its thread: it and later jobs settle without any timeout, on a new thread', async (t) => {
+  const pool = await start(t, { timeoutMs: 0 })
+  const [first] = await offload(pool, 'thread')
+  const closing = offload(pool, 'closePorts')
+  const later = [1, 2, 3].map(() => offload(pool, 'thread'))
+  await closing
+  // those that had begun on the deaf thread have replied in shared memory
+  const threads = (await Promise.all(later)).map(([thread]) => thread)
+  await until('the thread to be replaced', () => actorOf(pool).restarts === 1 && actorOf(pool).state === 'open')
+  t.not((await offload(pool, 'thread'))[0], first)
+  t.equal(threads.length, 3)
+})
+
+t.test('a job that replaces postMessage of all ports: later jobs are heard without any timeout, on the same thread', async (t) => {
+  const pool = await start(t, { timeoutMs: 0 })
+  const [first] = await offload(pool, 'thread')
+  await offload(pool, 'mutePorts')
+  for (let n = 0; n < 3; n++) t.equal((await offload(pool, 'thread'))[0], first)
+  t.equal(actorOf(pool).restarts, 0)
+})
+
 t.test('after a late error the slot has a new thread, with module state of its own', async (t) => {
   const pool = await start(t)
   const [first, count] = await offload(pool, 'thread')
