@@ -213,12 +213,16 @@ t.test('a full queue refuses with 503 and whole seconds to wait, and what was re
   t.equal(Atomics.load(words, 0), 6 - refused.length)
 })
 
-t.test('jobs of one key run in order on one actor', async (t) => {
+t.test('jobs of one key run in order on one actor, and so do 500 of one mailbox', async (t) => {
   const scheduler = await start(t, { tiers: [{ actors: 3 }] })
   const order: number[] = []
   await Promise.all(Array.from({ length: 20 }, (_, n) =>
     scheduler.offload('wait', n % 2, { key: 'a' }).then(() => order.push(n))))
   t.strictSame(order, Array.from({ length: 20 }, (_, n) => n))
+  const single = await start(t)
+  const words = new Int32Array(new SharedArrayBuffer(4))
+  const ranks = await Promise.all(Array.from({ length: 500 }, () => single.offload('rank', words)))
+  t.strictSame(ranks, Array.from({ length: 500 }, (_, n) => n))
 })
 
 t.test('priority high overtakes low', async (t) => {

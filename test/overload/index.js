@@ -50,6 +50,7 @@ async function external (name, address) {
   return []
 }
 
+const mb = (bytes) => (bytes / 2 ** 20).toFixed(0)
 const percentile = (numbers, share) =>
   numbers.toSorted((a, b) => a - b)[Math.max(0, Math.ceil(numbers.length * share) - 1)] ?? NaN
 
@@ -108,8 +109,10 @@ async function main () {
       `p99 ${percentile(lights.map(({ tookMs }) => tookMs), 0.99).toFixed(1)} ms, ` +
       `${lights.filter(({ status }) => status !== 200).length} of ${lights.length} refused; ` +
       `${all === 0 ? '' : `Retry-After wrong ${wrong} of ${all} times; `}` +
-      `RSS ${(before.rss / 2 ** 20).toFixed(0)} -> ${(after.rss / 2 ** 20).toFixed(0)} MB, ` +
-      `most ${(after.largestRss / 2 ** 20).toFixed(0)}${misses.length > 0 && capacity !== undefined ? `; MISSED: ${misses.join(', ')}` : ''}`)
+      `RSS ${mb(before.rss)} -> ${mb(after.rss)} MB, ` +
+      `most ${mb(after.largestRss)}; of it heap ${mb(before.heapUsed)} -> ${mb(after.heapUsed)}, young generation ` +
+      `${mb(before.young)} -> ${mb(after.young)}; ${after.sockets} sockets; the server used ` +
+      `${((after.cpuUs - before.cpuUs) / tookS / 1e6).toFixed(2)} of ${availableParallelism()} CPUs${misses.length > 0 && capacity !== undefined ? `; MISSED: ${misses.join(', ')}` : ''}`)
     // what waits still is done
     for (let round = 0; round < 100; round++) {
       const { counters } = await numbers()

@@ -1,6 +1,7 @@
 'use strict'
 // The server that is overloaded: a route that offloads, by POST and by GET, and one that does not; and its numbers.
 const { join } = require('node:path')
+const { getHeapSpaceStatistics } = require('node:v8')
 const Fastify = require('fastify')
 const spillover = require('#plugin/index')
 const { channels } = require('#lib/index')
@@ -21,9 +22,13 @@ async function main () {
     if (message === 'close') return app.close().then(() => process.disconnect())
     const { counters } = app.spillover.snapshot()
     const { user, system } = process.cpuUsage()
-    process.send({ counters, waits, largestRss, rss: process.memoryUsage.rss(), cpuUs: user + system })
-    waits = []
-    largestRss = 0
+    const { rss, heapUsed } = process.memoryUsage()
+    const young = getHeapSpaceStatistics().find(({ space_name: name }) => name === 'new_space').space_size
+    app.server.getConnections((_error, sockets) => {
+      process.send({ counters, waits, largestRss, rss, heapUsed, young, sockets, cpuUs: user + system })
+      waits = []
+      largestRss = 0
+    })
   })
   process.on('disconnect', () => process.exit(1))
   process.send({ address: await app.listen({ port: 0, host: '127.0.0.1' }) })
