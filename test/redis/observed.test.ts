@@ -2,6 +2,7 @@
 import { context, trace } from '@opentelemetry/api'
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
 import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base'
+import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import Fastify from 'fastify'
 import t from 'tap'
@@ -69,7 +70,15 @@ t.test('a durable job shows in metrics and health, and its spans on the worker a
   t.equal(value('remote_in_flight_jobs{pool="default"}'), 0)
   t.equal(value('remote_breaker_open{pool="default",shard="0"}'), 0)
   t.equal(value('remote_queue_workers{pool="default",shard="0",queue="echo@1"}'), 1)
-  t.ok(value('remote_roundtrip_seconds{pool="default",quantile="0.99"}') > 0)
+  t.ok(value('remote_roundtrip_seconds{pool="default",percentile="99"}') > 0)
   t.ok(value('remote_engine_roundtrip_seconds{pool="default",shard="0"}') >= 0)
+  // each family has a sample, and promtool has nothing to say of any
+  const families = [...text.matchAll(/^# TYPE (fastify_spillover_remote_\S+) /gm)].map(([, name]) => name!)
+  t.equal(families.length, 10)
+  t.same(families.filter((name) => !text.includes(`\n${name}{`)), [])
+  if (spawnSync('promtool', ['--version']).status === 0 || process.env.CI !== undefined) {
+    const { status, stdout, stderr } = spawnSync('promtool', ['check', 'metrics'], { input: text, encoding: 'utf8' })
+    t.same({ status, said: stdout + stderr }, { status: 0, said: '' })
+  } else t.comment('promtool not asked: install the Debian package prometheus')
   t.match((await app.inject('/health/tiers')).json().remote, { kind: 'bullmq', inFlight: 0, shards: [{ breaker: 'closed' }] })
 })
