@@ -1,5 +1,6 @@
 // Options of one call: one table of their checks, looked at in each call that has options.
 import { either, flag, integer, isRecord, oneOf, show, text, unknownOption } from './checks.js'
+import { Departure } from './departure.js'
 import { describe, errors } from './errors.js'
 import { priorities } from './queue.js'
 import type { Check } from './checks.js'
@@ -10,7 +11,7 @@ const list: Check = { expected: 'an array of ArrayBuffers and ports', test: Arra
 
 /** The check of every option of a call. */
 export const callChecks = {
-  signal: { expected: 'an AbortSignal', test: (value) => value instanceof AbortSignal },
+  signal: { expected: 'an AbortSignal', test: (value) => value instanceof AbortSignal || value instanceof Departure },
   timeoutMs: ms,
   queueTimeoutMs: ms,
   priority: oneOf(...priorities),

@@ -68,6 +68,7 @@ function follow (scheduler: Scheduler, topology: Topology, options: PinningOptio
 }
 
 export { callChecks } from './calls.js'
+export { Departure } from './departure.js'
 export { flag, integer, isRecord, method, nearest, readOptions, show, unknownOption } from './checks.js'
 export { errorTable } from './errors.js'
 export { memoryTier, MemoryBroker } from './remote/memory.js'

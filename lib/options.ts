@@ -84,7 +84,7 @@ export interface Options {
   spin?: boolean | 'auto'
   /** follow cpus that go offline and limits that change; explicit tiers stay as they are @default true */
   watch?: boolean
-  /** add the caller's stack to the errors of jobs; 'auto': not of jobs that run less than 50 µs @default 'auto' */
+  /** add the caller's stack to the errors of jobs; 'auto': not of jobs that run less than 1 ms @default 'auto' */
   callerStack?: boolean | 'auto'
   /** `{ job: input }` to be called in each new actor before it opens @default {} */
   warmup?: { [Name in JobName]?: JobInput<Name> }

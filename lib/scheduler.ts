@@ -48,7 +48,7 @@ export interface Parts {
 /** Frames of the caller's stack that an error keeps. */
 const CALLER_FRAMES = 4
 /** With `callerStack: 'auto'` jobs with a shorter mean run do without: a capture costs about a microsecond. */
-const CALLER_MIN_MS = 0.05
+const CALLER_MIN_MS = 1
 const noOptions: OffloadOptions = Object.freeze({})
 
 /** A pool at work. Made by `createScheduler`. */

@@ -1,5 +1,5 @@
 // What a route can do: request.offload, offloadHandler and config.offload; compiled once, at boot.
-import { errors } from '../lib/index.js'
+import { Departure, errors } from '../lib/index.js'
 import { Pacing } from './pacing.js'
 import { checkRoute } from './options.js'
 import { addResponses } from './responses.js'
@@ -75,7 +75,6 @@ export function decorate (fastify: FastifyInstance, pool: Pool, namespace: strin
       const { job, ...defaults } = route ?? {}
       const gone = reply === undefined ? undefined : watchClient(reply)
       const given: unknown = options?.signal
-      const signals = [gone?.signal, given].filter((signal) => signal instanceof AbortSignal)
       try {
         return await pool.offload(name, input, {
           ...defaults,
@@ -83,9 +82,9 @@ export function decorate (fastify: FastifyInstance, pool: Pool, namespace: strin
           log: request.log as never,
           ...options,
           // what is no signal is refused below by name
-          signal: given !== undefined && !(given instanceof AbortSignal)
-            ? given as never
-            : signals.length > 1 ? AbortSignal.any(signals) : signals[0]
+          signal: (given === undefined
+            ? gone?.departure
+            : given instanceof AbortSignal ? either(gone?.departure, given) : given) as never
         })
       } catch (error) {
         await hold(error, reply)
@@ -135,16 +134,26 @@ export function decorate (fastify: FastifyInstance, pool: Pool, namespace: strin
 }
 
 /**
- * A signal that fires when the client goes away. `close` of the response while it is not finished is the one event
- * that tells so for requests with a body too: `request.signal` also aborts when the body has been read.
+ * What tells when the client goes away. `close` of the response while it is not finished is the one event that tells so
+ * for requests with a body too: `request.signal` also aborts when the body has been read.
  */
-function watchClient (reply: FastifyReply): { signal: AbortSignal, stop: () => void } {
-  const controller = new AbortController()
+function watchClient (reply: FastifyReply): { departure: Departure, stop: () => void } {
+  const departure = new Departure()
   const { raw } = reply
   const onClose = (): void => {
-    if (!raw.writableFinished) controller.abort(new Error('the client closed the connection'))
+    if (!raw.writableFinished) departure.abort(new Error('the client closed the connection'))
   }
   if (raw.destroyed && !raw.writableFinished) onClose()
   else raw.once('close', onClose)
-  return { signal: controller.signal, stop: () => { raw.off('close', onClose) } }
+  return { departure, stop: () => { raw.off('close', onClose) } }
+}
+
+/** The signal that fires when the client goes away or the given one fires. */
+function either (departure: Departure | undefined, given: AbortSignal): AbortSignal {
+  if (departure === undefined) return given
+  const controller = new AbortController()
+  const onGone = (): void => controller.abort(departure.reason)
+  if (departure.aborted) onGone()
+  else departure.addEventListener('abort', onGone)
+  return AbortSignal.any([controller.signal, given])
 }

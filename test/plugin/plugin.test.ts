@@ -68,6 +68,33 @@ t.test('a client that goes away cancels its job, after a POST body too, and the 
   t.same(echo.json(), { free: true })
 })
 
+t.test('a job with a signal of its own ends with the first: the signal, or the client that goes away', async (t) => {
+  const app = await build(t)
+  const reasons: unknown[] = []
+  const aborts = [new AbortController(), new AbortController()]
+  app.get('/job/:n', async (request) => {
+    const { signal } = aborts[Number((request.params as { n: string }).n)]!
+    try {
+      return await request.offload('forever', 0, { signal })
+    } catch (error) {
+      reasons.push((error as Error & { cause: Error }).cause.message)
+      throw error
+    }
+  })
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const { port } = app.server.address() as AddressInfo
+  const ask = (n: number) => httpRequest({ port, host: '127.0.0.1', path: `/job/${n}` }).on('error', () => {}).end()
+  ask(0)
+  await until('the job to run', () => app.spillover.snapshot().pending === 1)
+  aborts[0]!.abort(new Error('enough'))
+  await until('its end', () => reasons.length === 1)
+  const client = ask(1)
+  await until('the next to run', () => app.spillover.snapshot().pending === 1)
+  client.destroy()
+  await until('its end', () => reasons.length === 2)
+  t.strictSame(reasons, ['enough', 'the client closed the connection'])
+})
+
 t.test('a POST with a body is not cancelled when the body has been read', async (t) => {
   const app = await build(t)
   app.post('/job', async (request) => request.offload('wait', 50))
