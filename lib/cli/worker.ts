@@ -4,13 +4,14 @@ import { closeSync, openSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { resolve } from 'node:path'
 import { createScheduler } from '../index.js'
+import { readPlace, redisHelp, redisOptions } from './redis.js'
+import type { Flags } from './flags.js'
 import type { Scheduler } from '../index.js'
 
 /** Flags of the command. */
 export const workerOptions = {
   jobs: { type: 'string' },
-  redis: { type: 'string' },
-  env: { type: 'string' },
+  ...redisOptions,
   queues: { type: 'string' },
   drain: { type: 'string' },
   lock: { type: 'string' },
@@ -25,26 +26,21 @@ Runs jobs of other machines, taken from Redis, until SIGTERM.
 
 Options:
   --jobs FILE       module whose exported functions are the jobs
-  --redis URL       redis:// or rediss://, several with commas; better in the
-                    environment: SPILLOVER_REDIS_URL
-                    (SPILLOVER_SIGNING_KEY has the key of signed jobs)
-  --env NAME        deployment, as in the servers' option (default: default)
-  --queues LIST     what to serve, as in resize@2,pdf@1 (default: every job)
+${redisHelp}  --queues LIST     what to serve, as in resize@2,pdf@1 (default: every job)
   --drain MS        time for jobs that run at SIGTERM (default: 25000)
   --lock MS         run a dead worker's jobs again after this (default: 15000)
   --health PORT     /health/live, /health/ready and /health/tiers on 127.0.0.1
   --trace FILE      record from the start, at most 200,000 jobs; at the end
                     write a trace that Chrome and Perfetto open
   -h, --help        print this text
-`
 
-type Flags = Readonly<Record<string, string | boolean | undefined>>
+SPILLOVER_SIGNING_KEY has the key of signed jobs.
+`
 
 /** Run until SIGTERM or SIGINT. Resolves, with nothing to print, when all is closed. */
 export async function runWorker (flags: Flags): Promise<string> {
-  const url = flags.redis ?? process.env.SPILLOVER_REDIS_URL
   if (typeof flags.jobs !== 'string') throw new Error('option --jobs: expected a file, got none')
-  if (typeof url !== 'string') throw new Error('option --redis: expected a URL, got none, nor SPILLOVER_REDIS_URL')
+  const { shown, ...place } = readPlace(flags)
   const drainMs = Number(flags.drain ?? 25000)
   if (!Number.isInteger(drainMs) || drainMs < 0) throw new Error('option --drain: expected milliseconds')
   const lockMs = Number(flags.lock ?? 15000)
@@ -60,10 +56,9 @@ export async function runWorker (flags: Flags): Promise<string> {
   })
   const signingKey = process.env.SPILLOVER_SIGNING_KEY
   const tier = bullmqTier({
-    redis: url.split(','),
+    ...place,
     lockMs,
     stalledMs: Math.ceil(lockMs / 3),
-    ...(typeof flags.env === 'string' && { env: flags.env }),
     ...(signingKey !== undefined && { signingKey })
   })
   const scheduler = createScheduler({
@@ -79,7 +74,7 @@ export async function runWorker (flags: Flags): Promise<string> {
   await scheduler.ready()
   const recording = flags.trace === undefined ? undefined : scheduler.beginRecording()
   const server = port === undefined ? undefined : await serveHealth(scheduler, port)
-  write(`serves ${scheduler.jobs.join(', ')}`)
+  write(`serves ${scheduler.jobs.join(', ')} from ${[...new Set(shown)].join(', ')}`)
   // a worker without a connection still waits for one
   const hold = setInterval(() => {}, 2 ** 30)
   await new Promise<void>((resolve) => { for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => resolve()) })

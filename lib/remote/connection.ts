@@ -100,9 +100,11 @@ export class BrokerClock {
 
   now (): number { return this.#now() + this.offsetMs }
 
-  async read (client: Client): Promise<void> {
+  /** Of a cluster: the clock of the node that has the key, not of any. */
+  async read (client: Client, key: string): Promise<void> {
     const before = this.#now()
-    const [seconds, micros] = (await client.time()) as unknown as [string, string]
+    const answer = client instanceof Cluster ? client.eval("return redis.call('TIME')", 1, key) : client.time()
+    const [seconds, micros] = await answer as [string, string]
     const after = this.#now()
     this.roundtripMs = after - before
     this.offsetMs = Number(seconds) * 1000 + Number(micros) / 1000 - (before + after) / 2
@@ -120,6 +122,24 @@ export interface ServerFacts {
 }
 
 export async function readFacts (client: Client): Promise<ServerFacts> {
+  if (client instanceof Redis) return await factsOf(client)
+  // a cluster is as good as its worst node, and as full as its fullest
+  const [first, ...others] = await Promise.all(client.nodes('master').map(factsOf))
+  return others.reduce((worst, facts) => ({
+    version: worst.version.localeCompare(facts.version, 'en', { numeric: true }) <= 0 ? worst.version : facts.version,
+    policy: worst.policy === 'noeviction' ? facts.policy : worst.policy,
+    hasAof: worst.hasAof && facts.hasAof,
+    ...fuller(worst, facts)
+  }), first!)
+}
+
+const fuller = (...nodes: readonly ServerFacts[]): Pick<ServerFacts, 'maxMemory' | 'usedMemory'> => {
+  const share = ({ maxMemory, usedMemory }: ServerFacts): number => maxMemory === 0 ? -1 : usedMemory / maxMemory
+  const { maxMemory, usedMemory } = nodes.reduce((a, b) => share(b) > share(a) ? b : a)
+  return { maxMemory, usedMemory }
+}
+
+async function factsOf (client: Redis): Promise<ServerFacts> {
   const text = await client.info()
   const field = (name: string): string => new RegExp(`^${name}:(.*)$`, 'm').exec(text)?.[1]?.trim() ?? ''
   return {

@@ -66,7 +66,7 @@ export class Consumer implements Serving {
     const answers = new Answers(settings, shard, this.#keys, this.#client)
     this.#bench = { settings, keys: this.#keys, client: this.#client, clock: this.#clock, counters, answers, run }
     this.#client.on('ready', () => {
-      this.#clock.read(this.#client).catch(() => {}) // the next beat reads it again
+      this.#clock.read(this.#client, this.#keys.cancels).catch(() => {}) // the next beat reads it again
       this.#beat()
     })
     this.#subscription = new Subscription(connect(address, 'subscriber', `fs-c:${settings.instance}`, 0, () => {}),
@@ -170,7 +170,7 @@ export class Consumer implements Serving {
 
   #beat (): void {
     if (this.#client.status !== 'ready' || this.#isStopping) return
-    this.#clock.read(this.#client).catch(() => {}) // the old offset holds
+    this.#clock.read(this.#client, this.#keys.cancels).catch(() => {}) // the old offset holds
     const nowMs = this.#clock.now()
     const pipeline = this.#client.pipeline()
     for (const queue of this.#workers.keys()) {

@@ -105,7 +105,7 @@ async function lookAtRights (client: Client, keys: Keys): Promise<Finding[]> {
     : { level: 'bad', what: 'rights', text: `refused on ${keys.prefix}*: ${[...denied].join(', ')}` }]
 }
 
-async function lookAtTime (client: Client): Promise<Finding[]> {
+async function lookAtTime (client: Client, keys: Keys): Promise<Finding[]> {
   const clock = new BrokerClock(Date.now)
   const times: number[] = []
   for (let ping = 0; ping < PINGS; ping++) {
@@ -113,7 +113,7 @@ async function lookAtTime (client: Client): Promise<Finding[]> {
     await client.ping()
     times.push(performance.now() - before)
   }
-  await clock.read(client)
+  await clock.read(client, keys.cancels)
   const median = times.sort((a, b) => a - b)[PINGS / 2]!
   const offsetMs = Math.round(clock.offsetMs)
   return [

@@ -174,8 +174,9 @@ export class Producer {
   }
 
   #connected (): void {
-    const { client, clock, settings, number, log, breaker } = this.#shard
-    Promise.all([clock.read(client), readFacts(client).catch(() => undefined)]).then(async ([, facts]) => {
+    const { client, clock, keys, settings, number, log, breaker } = this.#shard
+    const facts = readFacts(client).catch(() => undefined)
+    Promise.all([facts, clock.read(client, keys.cancels)]).then(async ([facts]) => {
       this.#facts = facts ?? this.#facts
       this.#clockReadAtMs = settings.now()
       if (facts !== undefined && facts.policy !== '' && facts.policy !== 'noeviction') {
@@ -189,7 +190,7 @@ export class Producer {
   }
 
   #tick (): void {
-    const { client, clock, settings, breaker } = this.#shard
+    const { client, clock, keys, settings, breaker } = this.#shard
     const nowMs = settings.now()
     if (client.status !== 'ready') return
     if (breaker.isProbeDue(nowMs)) {
@@ -207,7 +208,7 @@ export class Producer {
     if (nowMs - this.#sweptAtMs >= settings.sweepMs) this.#sweep(nowMs - settings.sweepMs)
     if (nowMs - this.#clockReadAtMs >= CLOCK_MS) {
       this.#clockReadAtMs = nowMs
-      clock.read(client).catch(() => {}) // the old offset holds until the next reading
+      clock.read(client, keys.cancels).catch(() => {}) // the old offset holds until the next reading
     }
   }
 

@@ -1,5 +1,5 @@
 // A real redis-server of one test: started on a free port, killed, frozen, restarted with or without its data.
-import { spawn, spawnSync } from 'node:child_process'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { rmSync } from 'node:fs'
 import { createServer } from 'node:net'
@@ -7,6 +7,7 @@ import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
+import { until } from '../fixtures/until'
 import type { ChildProcess } from 'node:child_process'
 import type { Test } from 'tap'
 
@@ -93,4 +94,13 @@ Promise<RedisServer> {
     rmSync(folder, { recursive: true, force: true })
   })
   return server
+}
+
+/** Start a Redis Cluster of 3 nodes, each with a third of the slots and no replica. */
+export async function startCluster (t: Test): Promise<RedisServer[]> {
+  const nodes: RedisServer[] = []
+  for (let node = 0; node < 3; node++) nodes.push(await startRedis(t, '--cluster-enabled', 'yes', '--cluster-node-timeout', '2000'))
+  execFileSync('redis-cli', ['--cluster', 'create', ...nodes.map(({ port }) => `127.0.0.1:${port}`), '--cluster-yes'], { stdio: 'pipe' })
+  for (const { client } of nodes) await until('the cluster to agree', async () => /cluster_state:ok/.test(await client.cluster('INFO')))
+  return nodes
 }

@@ -1,11 +1,10 @@
 // Several Redis: independent ones as shards of which one dies, and a real cluster of three nodes.
-import { execFileSync } from 'node:child_process'
 import t from 'tap'
 import { bullmqTier } from '#lib/remote/bullmq'
 import { remoteConformance } from '#lib/remote/conformance'
 import { until } from '../fixtures/until'
 import { deploy, echo, job, served } from './deployment'
-import { needsRedis, startRedis } from './server'
+import { needsRedis, startCluster, startRedis } from './server'
 import type { RemoteTier } from '#lib/index'
 
 const skip = needsRedis(t)
@@ -49,11 +48,8 @@ t.test('60 jobs on two Redis use both; one dies: jobs go on by the other, its ke
 })
 
 t.test('a Redis Cluster of 3 nodes, jobs on 3 hash tags:', { skip }, async (t) => {
-  const nodes = []
-  for (let node = 0; node < 3; node++) nodes.push(await startRedis(t, '--cluster-enabled', 'yes', '--cluster-node-timeout', '2000'))
-  execFileSync('redis-cli', ['--cluster', 'create', ...nodes.map(({ port }) => `127.0.0.1:${port}`), '--cluster-yes'], { stdio: 'pipe' })
+  const nodes = await startCluster(t)
   const addresses = nodes.map(({ port }) => ({ host: '127.0.0.1', port }))
-  for (const { client } of nodes) await until('the cluster to agree', async () => /cluster_state:ok/.test(await client.cluster('INFO')))
   let number = 0
   remoteConformance({
     test: (title, run) => t.test(title, run),
