@@ -202,13 +202,13 @@ export class Consumer implements Serving {
       await within(pipeline.exec(), CLOSE_MS)
     }
     const closing = Promise.allSettled(workers.map((worker) => worker.close()))
-    if (!await within(closing, drainMs)) {
+    // without Redis the workers never close, and nothing can be given back: only what runs here is worth a wait
+    const isGone = (): boolean => this.#client.status !== 'ready'
+    if (!await within(closing, isGone() && this.#running.size === 0 ? 0 : drainMs)) {
       // given back: the run is aborted and the job goes to another worker at once
       for (const { abort } of this.#running.values()) abort.abort(SHUTDOWN)
-      if (!await within(closing, CLOSE_MS)) {
-        await within(Promise.allSettled(workers.map((worker) =>
-          worker.disconnect())), CLOSE_MS)
-        await Promise.all(workers.map((worker) => worker.abandon()))
+      if (isGone() || !await within(closing, CLOSE_MS)) {
+        await within(Promise.all(workers.map((worker) => worker.abandon())), CLOSE_MS)
       }
     }
     this.#subscription.close()
