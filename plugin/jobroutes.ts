@@ -26,6 +26,10 @@ export function registerJobRoutes (fastify: FastifyInstance, durables: Durables,
     const owner = await ownerOf(options, request)
     const status = await durables.lookup(request.params.id)
     if (status !== null && status.owner === owner) return status
+    if (status === null && durables.isGone(request.params.id, owner)) {
+      problem(reply, 410, { detail: 'the job is no longer kept', id: request.params.id })
+      return undefined
+    }
     // one answer for both, so that nobody learns which ids exist
     problem(reply, 404, { detail: 'there is no such job, or it is not yours' })
     return undefined

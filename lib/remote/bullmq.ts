@@ -3,7 +3,7 @@ import { Histogram } from '../metrics.js'
 import { errors } from '../errors.js'
 import { EnvelopeError } from './envelope.js'
 import { Consumer } from './consumer.js'
-import { parseId, queueOf, shardOfKey, uniquePart } from './id.js'
+import { isGivenTo, parseId, queueOf, shardOfKey, uniquePart } from './id.js'
 import { msgpackCodec } from './msgpack.js'
 import { Producer } from './producer.js'
 import { Slots } from './running.js'
@@ -71,7 +71,7 @@ class BullmqTier implements RemoteTier {
 
   submit (job: RemoteJob): RemoteTicket {
     const queue = queueOf(job.job, job.version)
-    const unique = uniquePart(queue, job.key)
+    const unique = uniquePart(queue, job.key, job.owner)
     const query: AdmitQuery = { ...job, payloadBytes: Buffer.byteLength(job.payload), meanMs: NaN }
     // a key stays on its shard, dead or not: elsewhere it would run a second time
     const { producer, answer } = job.key === undefined
@@ -97,6 +97,10 @@ class BullmqTier implements RemoteTier {
     const producer = this.#producerOf(id)
     if (producer === undefined) return null
     return await reached(id, producer, () => producer.lookup(id))
+  }
+
+  isGivenTo (id: string, owner: string | undefined): boolean {
+    return this.#producerOf(id) !== undefined && isGivenTo(id, owner)
   }
 
   async cancel (id: string, reason: string): Promise<'removed' | 'signalled' | 'finished' | 'unknown'> {

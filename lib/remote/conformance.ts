@@ -109,6 +109,21 @@ export function remoteConformance ({ test, make }: ConformanceOptions): void {
       { status: 'failed', error: '{"name":"TypeError","message":"bad","own":{"code":"X"}}' })
   })
 
+  check('an id tells whose job it was, also where no record is left: its owner and nobody else', async ({ producer, worker, another }) => {
+    await worker.serve(served, async ({ payload }) => ({ status: 'ok', codec: 'json', payload }), slots(1))
+    const mine = producer.submit(durable({ owner: 'me' }))
+    const keyed = producer.submit(durable({ owner: 'me', key: { scope: 'me', value: 'k', fingerprint: 'f' } }))
+    await Promise.all([mine.done, keyed.done])
+    const other = another()
+    other.start({ log, served })
+    for (const { id } of [mine, keyed]) {
+      const last = id.at(-1) === 'A' ? 'B' : 'A'
+      deepStrictEqual([other.isGivenTo(id, 'me'), other.isGivenTo(id, 'you'), other.isGivenTo(id, undefined), other.isGivenTo(id.slice(0, -1) + last, 'me')],
+        [true, false, false, false], id)
+    }
+    equal(other.isGivenTo('nonsense', 'me'), false)
+  })
+
   check('64 jobs at once from 2 producers: each waiter gets its own answer', async ({ producer, worker, another }) => {
     const other = another()
     other.start({ log, served })

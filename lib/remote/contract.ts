@@ -168,6 +168,8 @@ export interface RemoteTier {
   attach (id: string): RemoteTicket
   /** read the record; null where there is none (any more) */
   lookup (id: string): Promise<RemoteStatus | null>
+  /** of an id that `lookup` does not find: was it once given to that owner? */
+  isGivenTo (id: string, owner: string | undefined): boolean
   cancel (id: string, reason: string): Promise<'removed' | 'signalled' | 'finished' | 'unknown'>
   serve (served: readonly Served[], run: (job: TakenJob) => Promise<RunResult>, slots: SlotSource): Promise<Serving>
   stats (): RemoteStats

@@ -91,6 +91,9 @@ export class Durables {
     return status
   }
 
+  /** Is a job that is not found one of this owner's that is no longer kept? */
+  isGone (id: string, owner: string | undefined): boolean { return this.#options.tier.isGivenTo(id, owner) }
+
   /** How long such a job took lately, its wait included, ms; undefined before this process has seen one succeed. */
   estimateMs (job: string): number | undefined { return this.#totals.get(job) }
 

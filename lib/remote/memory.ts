@@ -1,6 +1,6 @@
 // A remote tier without an engine, in this process, for tests of what stands on it: same contract, same outcomes.
 import { encodeError, errors } from '../errors.js'
-import { makeId, parseId, queueOf, uniquePart } from './id.js'
+import { isGivenTo, makeId, parseId, queueOf, uniquePart } from './id.js'
 import { SHUTDOWN } from './contract.js'
 import type {
   Admit, AdmitQuery, Codec, RemoteJob, RemoteOutcome, RemoteState, RemoteStatus, RemoteTicket, RemoteTier, RunResult,
@@ -139,7 +139,7 @@ class MemoryTier implements RemoteTier {
 
   submit (job: RemoteJob): RemoteTicket {
     const queue = queueOf(job.job, job.version)
-    const id = makeId('memory', 0, queue, uniquePart(queue, job.key))
+    const id = makeId('memory', 0, queue, uniquePart(queue, job.key, job.owner))
     const answer = this.admit({ ...job, payloadBytes: Buffer.byteLength(job.payload), meanMs: NaN })
     if (!answer.ok) return this.#refused(id, new errors[answer.code](job.job, answer.reason))
     const { records, waiting } = this.#broker
@@ -200,6 +200,8 @@ class MemoryTier implements RemoteTier {
       outcome
     }
   }
+
+  isGivenTo (id: string, owner: string | undefined): boolean { return isGivenTo(id, owner) }
 
   async cancel (id: string, reason: string): Promise<'removed' | 'signalled' | 'finished' | 'unknown'> {
     const record = this.#broker.records.get(id)

@@ -69,7 +69,15 @@ t.test('posted to one server, which is killed: the other gives status, progress,
   t.same(await (await get(two.url + end.headers.get('location')!)).json(), { a: [1] })
 
   t.equal((await post(`${two.url}/echo`, 'x'.repeat(300_000))).status, 413, 'over maxPayloadBytes')
-  t.equal((await get(`${two.url}/jobs/r1.00.echo%401.00000000-0000-0000-0000-000000000000`)).status, 404)
+  t.equal((await get(`${two.url}/jobs/r1.00.echo%401.${'A'.repeat(30)}`)).status, 404)
+
+  await redis.client.del(...await redis.client.keys('{fs:default:r1:0}:echo@1:*'))
+  for (const path of ['', '/result', '/events']) {
+    t.equal((await get(two.url + done + path)).status, 410, `the record is gone: ${path}`)
+    t.equal((await get(two.url + done + path, { 'x-user': 'other' })).status, 404, `the record is gone, another asks: ${path}`)
+  }
+  t.match(await (await get(two.url + done)).json(), { status: 410, detail: 'the job is no longer kept' })
+  t.equal((await fetch(two.url + done, { method: 'DELETE', headers: me })).status, 410)
   await redis.kill()
   await until('an answer of 503', async () => (await post(`${two.url}/echo`, 1)).status === 503)
   const away = await get(two.url + place)

@@ -122,8 +122,8 @@ t.test('a job of 20 MB that is no JSON fails unparsed, hints of any form harm no
     await queue.close()
     connection.disconnect()
   })
-  await queue.add('work', {}, { jobId: '00000000-0000-4000-8000-000000000000' })
-  await redis.client.hset('{fs:default:r1:0}:work@1:00000000-0000-4000-8000-000000000000', 'data', `{${'x'.repeat(20 * 2 ** 20)}`)
+  await queue.add('work', {}, { jobId: 'abcdefghijklmnopqrstuvwxyz-_01' })
+  await redis.client.hset('{fs:default:r1:0}:work@1:abcdefghijklmnopqrstuvwxyz-_01', 'data', `{${'x'.repeat(20 * 2 ** 20)}`)
   for (const data of [null, 1, [], { v: 2 }, { v: 1, c: 'json' }, { v: 1, c: 'json', p: 'x'.repeat(300_000), d: 1, t: 1, at: 1, rt: '', f: 0, du: 0 }]) {
     await queue.add('work', data, {})
   }
