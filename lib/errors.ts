@@ -41,6 +41,7 @@ export const errorTable = {
   KEY_REUSED: ['job %s: the idempotency key was used with another input', 422, Error],
   KEY_INVALID: ['the header Idempotency-Key: %s', 400, Error],
   NO_OWNER: ['nobody is named as the caller (durable.owner)', 401, Error],
+  OWNER_LIMIT: ['the caller has handed over %s jobs within %s ms, which is the limit (durable.limit)', 429, Error],
   RESULT_UNCLONEABLE: ['job %s: its result cannot be sent back: %s', 500, TypeError],
   RESULT_PAYLOAD: ['job %s: what it returned or threw has at least %s bytes, the limit is %s (maxPayloadBytes)', 500, Error]
 } as const satisfies Record<string, readonly [text: string, status: number, base: ErrorConstructor]>

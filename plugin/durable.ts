@@ -2,6 +2,7 @@
 import { errors, Spill } from '../lib/index.js'
 import { checkDurable, ownerOf } from './durableoptions.js'
 import { registerJobRoutes } from './jobroutes.js'
+import { OwnerLimit } from './ownerlimit.js'
 import { linksOf, schemas } from './jobview.js'
 import { sendProblem } from './problem.js'
 import { readKey, readPrefer } from './prefer.js'
@@ -32,11 +33,12 @@ Promise<(known: readonly string[]) => void> {
   const { overflow } = scheduler
   if (!(overflow instanceof Spill)) throw new errors.OPTION('durable', 'no value where remote is not set', 'an object')
   const { durables } = overflow
+  const limit = options.limit === null ? undefined : new OwnerLimit(options.limit)
   const names = new Set<string>()
   for (const schema of Object.values(schemas)) fastify.addSchema(schema)
   fastify.decorate('durableHandler', ((name: string, handlerOptions: DurableHandlerOptions<string> = {}) => {
     names.add(name)
-    return handlerOf(durables, options, name, handlerOptions)
+    return handlerOf(durables, options, limit, name, handlerOptions)
   }) as never)
   await fastify.register(async (child) => { registerJobRoutes(child, durables, options, prefix) })
   return (known) => {
@@ -47,7 +49,7 @@ Promise<(known: readonly string[]) => void> {
   }
 }
 
-function handlerOf (durables: Durables, options: DurableChecked, name: string,
+function handlerOf (durables: Durables, options: DurableChecked, limit: OwnerLimit | undefined, name: string,
   { input, ...callOptions }: DurableHandlerOptions<string>): RouteHandlerMethod {
   const { prefix, syncWaitMs, maxWaitMs, exposeErrors } = options
   return async (request, reply) => {
@@ -56,6 +58,7 @@ function handlerOf (durables: Durables, options: DurableChecked, name: string,
       const owner = await ownerOf(options, request)
       const key = readKey(request.headers['idempotency-key'])
       if (key !== undefined && owner === undefined) throw new errors.KEY_INVALID('it needs the option durable.owner')
+      limit?.take(owner!, Date.now())
       const { isAsync, waitS } = readPrefer(request.headers.prefer)
       const traceparent = request.headers.traceparent
       const ticket = durables.submit(name, input === undefined ? request.body : await input(request), {

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { errors, flag, integer, isRecord, method, readOptions, show } from '../lib/index.js'
 import { routeOpts } from './options.js'
 import type { Check } from '../lib/index.js'
+import type { LimitOptions } from './ownerlimit.js'
 import type { FastifyReply, FastifyRequest, RouteShorthandOptions } from 'fastify'
 
 /** Options of the routes for durable jobs. Times are ms. */
@@ -20,6 +21,8 @@ export interface DurableRoutes {
   maxWaitMs?: number
   /** streams of events at once in this process @default 256 */
   maxStreams?: number
+  /** jobs that one owner may hand over to this process at once and in each `perMs`; more get 429 @default none */
+  limit?: LimitOptions | null
   /** tell clients the code and message of a job's own error @default false */
   exposeErrors?: boolean
   /** send a stored result @default reply.send(value) */
@@ -38,6 +41,11 @@ export async function ownerOf ({ owner }: DurableChecked, request: FastifyReques
   return createHash('sha256').update(name).digest('base64url')
 }
 
+function isLimit (value: unknown): boolean {
+  const { jobs, perMs } = Object(value) as Record<string, unknown>
+  return value === null || [jobs, perMs].every((part) => Number.isInteger(part) && (part as number) >= 1)
+}
+
 const table = {
   prefix: ['/jobs', {
     expected: "a path as in '/jobs'",
@@ -50,6 +58,7 @@ const table = {
   syncWaitMs: [0, integer(0, 3600_000)],
   maxWaitMs: [25_000, integer(0, 3600_000)],
   maxStreams: [256, integer(1)],
+  limit: [null, { expected: 'null or an object as in { jobs: 60, perMs: 60000 }', test: isLimit }],
   exposeErrors: [false, flag],
   send: [(reply: FastifyReply, value: unknown) => reply.send(value), method],
   routeOpts
@@ -60,5 +69,8 @@ export function checkDurable (given: DurableRoutes): DurableChecked {
   if (!isRecord(given)) throw new errors.OPTION('durable', 'an object as in { owner }', show(given))
   const checked = readOptions(given, table, (key) => `durable.${key}`)
   if (checked.owner === undefined) throw new errors.OPTION('durable.owner', table.owner[1].expected, 'undefined')
+  if (checked.owner === false && checked.limit !== null) {
+    throw new errors.OPTION('durable.limit', 'no value where owner is false', show(checked.limit))
+  }
   return { ...checked, routeOpts: checked.routeOpts ?? {} } as unknown as DurableChecked
 }

@@ -21,6 +21,7 @@ const floors = [
   ['remote/spill', 'remote/hints', 'remote/running'],
   ['remote/producer', 'remote/consumer'],
   ['remote/bullmq'],
+  ['remote/rating'],
   ['topology'],
   ['plan/cores', 'plan/options'],
   ['plan/deal'],
@@ -124,7 +125,7 @@ t.test('the plugin comes in by lib/index.js only, and the command line as well',
   for (const source of lib.filter(({ name }) => /^cli(\/|$)/.test(name))) {
     const names = local(source).map(({ from }) => nameOf(source, from))
     t.same(names.filter((name) => name !== 'index' && !name.startsWith('cli/')),
-      { 'cli/worker': ['remote/bullmq'], 'cli/doctor': ['remote/diagnosis', 'remote/diagnosis'] }[source.name] ?? [], source.name)
+      { 'cli/worker': ['remote/bullmq'], 'cli/doctor': ['remote/diagnosis', 'remote/diagnosis', 'remote/rating'] }[source.name] ?? [], source.name)
   }
 })
 
@@ -139,7 +140,7 @@ t.test('piscina: supervisor only', async (t) => {
 
 t.test('bullmq and ioredis: files of remote/ only, and none of these is imported by what is imported without being asked for', async (t) => {
   const users = usersOf([...lib, ...plugin], importsFrom('bullmq', 'ioredis'))
-  t.same(users, ['remote/answer', 'remote/connection', 'remote/consumer', 'remote/limited', 'remote/running', 'remote/sender'])
+  t.same(users, ['remote/answer', 'remote/connection', 'remote/consumer', 'remote/limited', 'remote/rating', 'remote/running', 'remote/sender'])
   const reached = new Set<string>()
   const follow = (name: string): void => {
     if (reached.has(name)) return

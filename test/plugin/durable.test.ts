@@ -153,6 +153,18 @@ t.test('DELETE cancels: 202, then 200; the result of a running job is 409, of a 
   t.equal((await get(app, `${location}/result`)).statusCode, 410)
 })
 
+t.test('limit: the third job of one owner within a minute is 429 with Retry-After, another owner\'s is 202; needs owner', async (t) => {
+  const app = await build(t, { limit: { jobs: 2, perMs: 60_000 } })
+  for (const status of [202, 202, 429]) t.equal((await post(app, '/echo', 1)).statusCode, status)
+  const refused = await post(app, '/echo', 1)
+  t.match(refused.headers['content-type'], /^application\/problem\+json/)
+  t.match(refused.json(), { status: 429, title: 'Too Many Requests', code: 'FST_ERR_SPILLOVER_OWNER_LIMIT' })
+  t.match(refused.headers['retry-after'], /^(29|30)$/)
+  t.equal((await post(app, '/echo', 1, { 'x-user': 'you' })).statusCode, 202)
+  for (const limit of [{ jobs: 0, perMs: 1 }, { jobs: 1 }, 5]) await t.rejects(build(t, { limit }), { code: 'FST_ERR_SPILLOVER_OPTION' }, JSON.stringify(limit))
+  await t.rejects(build(t, { limit: { jobs: 1, perMs: 1 }, owner: false }), { code: 'FST_ERR_SPILLOVER_OPTION' })
+})
+
 t.test('a result that is no longer kept is 410; a tier that is away is 503 with Retry-After', async (t) => {
   const tier = memoryTier()
   const app = await build(t, {}, { tier, resultTtlMs: 1 })

@@ -1,4 +1,6 @@
 // What the tests of one tier share: a job, who serves it, and deployments of their own for the conformance suite.
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { bullmqTier } from '#lib/remote/bullmq'
 import type { BullmqOptions } from '#lib/remote/bullmq'
 import type { RemoteJob, RemoteTier, RunResult } from '#lib/index'
@@ -40,3 +42,6 @@ export function deploy (redis: BullmqOptions['redis'], env: string) {
   const close = async (): Promise<void> => { await Promise.all(tiers.map((tier) => tier.close())) }
   return { producer: another(), worker: another(), another, close }
 }
+
+/** The rights of a user as docs/remote.md has them. */
+export const documentedRule = /ACL SETUSER spillover on >PASSWORD (.+)/.exec(readFileSync(join(__dirname, '../../docs/remote.md'), 'utf8'))![1]!

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { bullmqTier } from '#lib/remote/bullmq'
 import { until } from '../fixtures/until'
+import { documentedRule } from './deployment'
 import { freePort, needsRedis, startRedis } from './server'
 
 const skip = needsRedis(t)
@@ -31,6 +32,15 @@ t.test('a server as it should be: status 0, nothing wrong, as text and as JSON',
   t.equal(json.wrong, 0)
   for (const what of ['connection', 'version', 'latency', 'clock', 'memory']) t.equal(json.level(what), 'ok', what)
   t.equal(await redis.client.dbsize(), 0, 'it leaves nothing behind')
+})
+
+t.test('--bench with the documented rights: jobs a second, times and the CPU of Redis a job; nothing is left behind', { skip }, async (t) => {
+  const redis = await startRedis(t, '--maxmemory', '100mb')
+  await redis.client.call('ACL', 'SETUSER', 'spillover', 'on', '>secret', ...documentedRule.split(' '))
+  const { status, out } = doctor('--bench', '--env', 'prod', '--redis', redis.url.replace('//', '//spillover:secret@'))
+  t.equal(status, 0, out)
+  t.match(out, /ok +bench: [1-9]\d* jobs\/s with 64 in flight \(\d+ in 5 s\), p50 [\d.]+ ms, p99 [\d.]+ ms, [1-9]\d* µs of Redis a job: plan for [1-9]\d* jobs\/s\n/)
+  t.strictSame(await redis.client.keys('*'), [])
 })
 
 t.test('eviction and no append-only file are wrong, status 1; the latter is a note with --allow-volatile', { skip }, async (t) => {

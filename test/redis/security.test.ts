@@ -1,6 +1,4 @@
 // What reaches Redis, and who: TLS, the ACL rule of docs/remote.md, signatures, limits before parsing.
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { Queue } from 'bullmq'
 import { Redis } from 'ioredis'
 import t from 'tap'
@@ -8,16 +6,13 @@ import { bullmqTier } from '#lib/remote/bullmq'
 import { remoteConformance } from '#lib/remote/conformance'
 import { until } from '../fixtures/until'
 import { makeCertificates } from './certificates'
-import { deploy, echo, job, served } from './deployment'
+import { deploy, documentedRule, echo, job, served } from './deployment'
 import { freePort, needsRedis, startRedis } from './server'
 import type { BullmqOptions } from '#lib/remote/bullmq'
 import type { RemoteStats, RemoteTier } from '#lib/index'
 import type { Test } from 'tap'
 
 const skip = needsRedis(t)
-
-/** The rule as it is documented. */
-const rule = /ACL SETUSER spillover on >PASSWORD (.+)/.exec(readFileSync(join(__dirname, '../../docs/remote.md'), 'utf8'))![1]!
 
 const query = { job: 'work', version: '1', payloadBytes: 1, durable: true, deadlineMs: 20_000, meanMs: NaN }
 const slots = { size: 1, free: () => 1 }
@@ -35,7 +30,7 @@ t.test('over TLS, as a user with the documented rule:', { skip }, async (t) => {
   const port = await freePort()
   const redis = await startRedis(t, ...tls.options(port))
   const env = 'prod'
-  await redis.client.call('ACL', 'SETUSER', 'spillover', 'on', '>secret', ...rule.split(' '))
+  await redis.client.call('ACL', 'SETUSER', 'spillover', 'on', '>secret', ...documentedRule.split(' '))
   const address = { url: `rediss://spillover:secret@127.0.0.1:${port}`, tls: { ca: tls.ca } }
 
   t.test('the whole conformance suite passes', async (t) => {
