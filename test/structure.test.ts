@@ -125,7 +125,7 @@ t.test('the plugin comes in by lib/index.js only, and the command line as well',
   for (const source of lib.filter(({ name }) => /^cli(\/|$)/.test(name))) {
     const names = local(source).map(({ from }) => nameOf(source, from))
     t.same(names.filter((name) => name !== 'index' && !name.startsWith('cli/')),
-      { 'cli/worker': ['remote/bullmq'], 'cli/doctor': ['remote/diagnosis', 'remote/diagnosis', 'remote/rating'] }[source.name] ?? [], source.name)
+      { 'cli/worker': ['remote/bullmq'], 'cli/doctor': ['remote/diagnosis', 'remote/rating', 'remote/diagnosis'] }[source.name] ?? [], source.name)
   }
 })
 

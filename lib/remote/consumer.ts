@@ -1,4 +1,5 @@
 // The worker's side of one Redis: fetches jobs while there are free slots, and says that it lives.
+import { setTimeout as sleep } from 'node:timers/promises'
 import { WaitingError } from 'bullmq'
 import { Answers } from './answer.js'
 import { BrokerClock, connect, FETCH_WAIT_S, Subscription } from './connection.js'
@@ -190,6 +191,10 @@ export class Consumer implements Serving {
     this.#log.warn(`worker of shard ${this.#shard}: ${text.split('\n')[0]}`)
   }
 
+  async #isIdle (): Promise<void> {
+    while (this.#running.size > 0) await sleep(LOOK_MS)
+  }
+
   async stop (drainMs: number): Promise<void> {
     if (this.#isStopping) return
     this.#isStopping = true
@@ -202,14 +207,12 @@ export class Consumer implements Serving {
       await within(pipeline.exec(), CLOSE_MS)
     }
     const closing = Promise.allSettled(workers.map((worker) => worker.close()))
-    // without Redis the workers never close, and nothing can be given back: only what runs here is worth a wait
-    const isGone = (): boolean => this.#client.status !== 'ready'
-    if (!await within(closing, isGone() && this.#running.size === 0 ? 0 : drainMs)) {
-      // given back: the run is aborted and the job goes to another worker at once
-      for (const { abort } of this.#running.values()) abort.abort(SHUTDOWN)
-      if (isGone() || !await within(closing, CLOSE_MS)) {
-        await within(Promise.all(workers.map((worker) => worker.abandon())), CLOSE_MS)
-      }
+    await within(Promise.race([closing, this.#isIdle()]), drainMs)
+    // given back: the run is aborted and the job goes to another worker at once
+    for (const { abort } of this.#running.values()) abort.abort(SHUTDOWN)
+    // a worker whose connection is away never closes
+    if (!await within(closing, this.#client.status === 'ready' ? CLOSE_MS : 0)) {
+      await within(Promise.all(workers.map((worker) => worker.abandon())), CLOSE_MS)
     }
     this.#subscription.close()
     this.#client.disconnect()

@@ -11,8 +11,12 @@ export class LimitedWorker extends Worker {
     return super.createJob(json.data.length <= maxDataText ? json : { ...json, data: 'null' }, id)
   }
 
-  /** End the timer of the locks: `close()` waits for ever before it where Redis is gone, and the process with it. */
-  abandon (): Promise<void> {
-    return this.lockManager.close()
+  /**
+   * End the timer of the locks and the connection that waits for jobs: where Redis, or a node of its cluster, went
+   * away, `close()` waits for ever before it comes to these, and the process with it.
+   */
+  async abandon (): Promise<void> {
+    await this.lockManager.close()
+    await this.backend.close(true)
   }
 }
