@@ -314,10 +314,10 @@ export class Settling {
     const mayRun = job.options.transfer === undefined &&
       (!started || (job.options.idempotent === true && job.deaths++ === 0 &&
         this.#clock.now() >= job.kind.refusedUntilMs))
-    if (mayRun && !this.isClosed) return this.#placing.putBack(job)
+    if (mayRun) return this.#placing.putBack(job)
     const Exit = isOutOfMemory(reason) ? errors.OUT_OF_MEMORY : errors.ACTOR_EXIT
     const error = new Exit(job.kind.name, actor.slot.id, actor.slot.tier, describe(reason))
-    this.fail(job, 'exit', Object.assign(error, { started: started || job.deaths > 0, cause: reason }), actor)
+    this.fail(job, 'exit', Object.assign(error, { started, cause: reason }), actor)
   }
 
   /** The bell rang: read the actor's replies, give it work, and wait for the next bell. */

@@ -30,3 +30,32 @@ t.test('2 jobs whose waiting opens a tier go at once behind the short one that i
   t.match(scheduler.snapshot(), { openTier: 2, backlog: 0 })
   t.equal(actors[1]!.mailbox!.depth, 3)
 })
+
+t.test('a job with buffers to move that was given to tier 2 begins there, although the tier closes while its actor wakes', async (t) => {
+  let wakeMs = 0.01
+  const { offer, at, actors, scheduler } = await virtualPool(planOf([2, 0], [1, 1]),
+    { closeDelayMs: 1 }, { wakeMs: () => wakeMs })
+  for (let n = 0; n < 3; n++) offer({ runMs: 3 })
+  at(20)
+  t.match(scheduler.snapshot(), { openTier: 1, pending: 0 })
+  t.equal(actors[2]!.state, 'open', 'its thread has been started')
+  for (let n = 0; n < 2; n++) offer({ runMs: 2 })
+  wakeMs = 10
+  const moved = offer({ runMs: 1 }, { transfer: [] })
+  t.equal(actors[2]!.mailbox!.depth, 1)
+  at(28)
+  t.match(scheduler.snapshot(), { openTier: 1, pending: 1 })
+  at(32)
+  t.equal(moved.code, 'ok')
+  t.equal(actors[2]!.mailbox!.depth, 0)
+})
+
+t.test('of 2 jobs of a key that wait, the second runs at once where the first cannot be cloned', async (t) => {
+  const { offer, at } = await virtualPool(planOf([1, 0]))
+  const first = offer({ runMs: 5 }, { key: 'k' })
+  const [second, third] = [offer({ runMs: 1, isUncloneable: true }, { key: 'k' }), offer({ runMs: 1 }, { key: 'k' })]
+  at(6.5)
+  t.strictSame([first.code, second.code, third.code], ['ok', 'INPUT_UNCLONEABLE', 'pending'])
+  at(7.2)
+  t.equal(third.code, 'ok')
+})

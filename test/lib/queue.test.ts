@@ -1,4 +1,6 @@
 // The injector: order by priority and age, jobs put back and taken out, against a simple model.
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import fc from 'fast-check'
 import t from 'tap'
 import { Injector, priorities } from '#lib/queue'
@@ -159,4 +161,51 @@ t.test('any 300 steps of push, shift, remove and put back agree with a sorted ar
     }
   }), { numRuns: 300 })
   t.pass('300 runs')
+})
+
+setFlagsFromString('--expose-gc')
+const collect = runInNewContext('gc') as () => void
+/** Bytes in use after this beyond those before it. */
+function held (make: () => unknown): number {
+  collect()
+  const before = process.memoryUsage().heapUsed
+  const kept = make()
+  collect()
+  return process.memoryUsage().heapUsed - before + (kept === undefined ? 1 : 0)
+}
+
+t.test('of 1000 jobs of 10 kB cancelled behind one that waits, at most 70 are held', async (t) => {
+  const bytes = held(() => {
+    const queue = filled(1000, job(0))
+    const jobs = Array.from({ length: 1000 }, (_, n) => ({ ...job(n), input: new Array(1250).fill(n) }))
+    for (const one of jobs) queue.push(one)
+    for (const one of jobs) queue.remove(one)
+    return queue
+  })
+  t.ok(bytes < 70 * 10_000, `${bytes} bytes`)
+})
+
+t.test('a queue that a million jobs went through, one of which always waited, is no longer than one of 2000', async (t) => {
+  const bytes = held(() => {
+    const queue = filled(1000, job(0))
+    for (let n = 0; n < 1_000_000; n++) {
+      queue.push(job(n))
+      queue.shift()
+    }
+    return queue
+  })
+  t.ok(bytes < 1_000_000, `${bytes} bytes`)
+})
+
+t.test('4 jobs put back while a thousand come and go keep their places', async (t) => {
+  const queue = new Injector<Job>(1000)
+  const first = [1, 2, 3, 4].map((atMs) => job(atMs))
+  for (let round = 0; round < 300; round++) {
+    for (const one of first) queue.putBack(one)
+    const later = [job(10 + round), job(10 + round)]
+    for (const one of later) queue.push(one)
+    for (const one of later) queue.remove(one)
+    if (round < 299) for (const one of first) queue.remove(one)
+  }
+  t.same(times(drain(queue)), [1, 2, 3, 4])
 })

@@ -26,7 +26,11 @@ class Lives {
     this.openedAtMs = new WeakMap()
     /** mailbox -> when jobs of others last ran there beside a cancelled one */
     this.othersAtMs = new WeakMap()
+    /** slot -> since when its replacement is ready and nothing keeps it */
+    this.readySinceMs = new Map()
     this.recycledAtMs = -Infinity
+    /** when a thread that was to replace another did not open */
+    this.failedAtMs = -Infinity
     /** the gate is looking, and what opens now opens for it */
     this.isLooking = false
     this.counts = { kills: 0, recycled: 0, strays: 0, restarts: 0 }
@@ -65,6 +69,8 @@ class Lives {
     const { mailbox } = world.crew.actors[id]
     const ageMs = world.clock.now() - this.openedAtMs.get(mailbox)
     const jobs = this.jobs.get(mailbox) ?? 0
+    const sinceMs = world.clock.now() - this.failedAtMs
+    if (sinceMs < LONGEST_MS - EPS) world.note(`actor ${id} is recycled ${sinceMs} ms after another could not be`)
     if (jobs < maxJobs && ageMs < maxAgeMs - EPS) world.note(`actor ${id} is recycled after ${jobs} jobs and ${ageMs} ms`)
   }
 
@@ -113,6 +119,7 @@ class Lives {
     if (state === 'vacant' && this.notBeforeMs.has(id)) this.mayOpen.set(id, this.notBeforeMs.get(id))
     if (state === 'vacant') this.notBeforeMs.delete(id)
     if (state === 'open') this.openedAtMs.set(mailbox, nowMs)
+    if (state === 'open' && !world.machine.cpus.has(id)) world.fail(`actor ${id} is open and has no cpu`)
     if (state === 'opening') this.opens(actor, nowMs)
     if (state === 'draining' && /a late error/.test(reason)) this.replaced.add(id)
     if (state === 'draining' && /^recycled/.test(reason)) this.counts.recycled++
@@ -177,6 +184,7 @@ class Lives {
         world.fail(`actor ${id} idles for ${nowMs - usedAtMs} ms and is not retired`)
       }
       this.isStuck(actor, nowMs)
+      this.isReplaced(actor, nowMs)
       if (state === 'open' && options.recycle !== undefined) this.isOld(actor, nowMs)
     }
   }
@@ -223,6 +231,16 @@ class Lives {
     if (nowMs > Math.max(openedAtMs + maxAgeMs, this.recycledAtMs) + Math.min(1000, maxAgeMs) + world.slackMs) {
       world.fail(`actor ${id} is ${nowMs - openedAtMs} ms old and is not recycled`)
     }
+  }
+
+  /** Its replacement is ready: it goes, unless a job whose buffers were moved has still to begin on it. */
+  isReplaced ({ slot: { id }, state, mailbox, successor }, nowMs) {
+    const { world } = this
+    const stays = state !== 'open' || successor?.isReady !== true ||
+      [...mailbox.jobs()].some(({ input }) => input.hasTransfer && input.startedAtMs === 0)
+    if (stays) this.readySinceMs.delete(id)
+    else if (!this.readySinceMs.has(id)) this.readySinceMs.set(id, nowMs)
+    else if (nowMs > this.readySinceMs.get(id) + 20 + world.slackMs) world.fail(`actor ${id} has a replacement that is ready, and stays`)
   }
 
   /** The gate has looked: jobs that wait have threads opened for them, where their tier is open or nearly so. */

@@ -11,6 +11,7 @@ const usual = {
   longMs: 6,
   shortMs: 0.2,
   short: 0.5,
+  surprise: 0.03,
   priority: 0.2,
   key: 0.2,
   transfer: 0.08,
@@ -51,7 +52,7 @@ const moods = {
     graceMs: 4,
     preempt: 0.7
   },
-  keyed: { share: 1, key: 0.7, exitRuns: 0.8, replans: 0.3, recycle: 0.5, strayRuns: 0.4 },
+  keyed: { share: 1, key: 0.7, uncloneable: 0.1, exitRuns: 0.8, replans: 0.3, recycle: 0.5, strayRuns: 0.4 },
   dying: {
     share: 1.5,
     exitRuns: 1,
@@ -72,6 +73,7 @@ const moods = {
     priority: 0.4,
     key: 0.05,
     longMs: 30,
+    surprise: 0.1,
     preempt: 0.5
   },
   moved: { share: 1, transfer: 0.5, replans: 0.4, recycle: 0.5, cancel: 0.3, strayRuns: 0.4 },
@@ -84,12 +86,17 @@ const moods = {
     many: 0,
     gapless: 1,
     short: 1,
+    surprise: 0,
     shortMs: 0.0005,
     priority: 0.3,
     key: 0,
     transfer: 0,
     replans: 0,
     tells: 0,
+    // with 700 jobs more deaths would keep its slots from opening for seconds
+    exits: 0.004,
+    bootDies: 0,
+    strayRuns: 0,
     preempt: 0
   }
 }

@@ -44,7 +44,7 @@ function drawOffer (world) {
   const { random, chance, upTo, mood, options: defaults } = world
   const record = new Record()
   const name = record.name = chance(mood.short) ? 'one' : 'two'
-  record.runMs = name === 'one' ? random() * mood.shortMs : random() * mood.longMs
+  record.runMs = name === 'one' && !chance(mood.surprise) ? random() * mood.shortMs : random() * mood.longMs
   record.obeys = chance(mood.obeys)
   record.isAsync = chance(mood.async)
   const end = random()

@@ -4,6 +4,7 @@
 const { Gate } = require('../../dist/lib/gate.js')
 const { Injector } = require('../../dist/lib/queue.js')
 const { Placing } = require('../../dist/lib/placing.js')
+const { SimulatedMailbox } = require('../../dist/lib/simulator/mailbox.js')
 
 const EPS = 1e-6
 let current
@@ -38,6 +39,24 @@ Placing.prototype.look = function (nowMs) {
   if (oracle.shown !== undefined) lives.areAhead(...oracle.shown)
 }
 
+/** Called around a method, with what it was called on and with. */
+function around (type, name, before, after) {
+  const original = type.prototype[name]
+  type.prototype[name] = function (...args) {
+    if (current === undefined) return original.apply(this, args)
+    before(this, args)
+    const result = original.apply(this, args)
+    after?.(this, args)
+    return result
+  }
+}
+around(Placing, 'dispatch', () => current?.dispatches(), (placing) => current?.dispatched(placing))
+around(Placing, 'isFreed', () => current.freeing++, () => current.freeing--)
+around(Placing, 'takeBackAll', (_placing, [actor]) => current.takesBack(actor))
+around(SimulatedMailbox, 'takeBackMany', ({ depth }, [limit]) => {
+  if (limit !== Infinity && limit !== Math.ceil((depth - 1) / 2)) current.world.note(`${limit} of ${depth - 1} jobs are moved`)
+})
+
 class Oracle {
   constructor (world) {
     this.world = world
@@ -54,6 +73,13 @@ class Oracle {
     this.progressAtMs = new WeakMap()
     /** key -> the slot its jobs went to last, and when */
     this.homes = new Map()
+    /** dispatches under way, and whether a job was moved from mailbox to mailbox in them */
+    this.dispatching = 0
+    this.hasMoved = false
+    this.freeing = 0
+    /** mailbox -> since when all that it has begun awaits something while jobs wait */
+    this.awaitsSinceMs = new Map()
+    this.aheadSinceMs = undefined
     current = this
   }
 
@@ -132,6 +158,36 @@ class Oracle {
     this.progressAtMs.set(mailbox, [clock.now() - preemptedMs, clock.now()])
   }
 
+  dispatches () {
+    if (this.dispatching++ > 0) return
+    this.hasMoved = false
+    this.openBefore = this.open
+  }
+
+  /** Where nothing waits in the injector, an idle actor has taken over work from the one that has most. */
+  dispatched ({ queue }) {
+    const { world } = this
+    if (--this.dispatching > 0 || this.hasMoved || queue.length > 0 || world.isClosing) return
+    if (this.open !== this.openBefore) return // the gate may have looked after that
+    const idle = world.crew.actors.find((actor) => this.isIdle(actor))
+    if (idle === undefined) return
+    const deep = world.crew.actors.filter((actor) => this.mayTake(actor) && actor.mailbox.depth > 1)
+      .sort((one, other) => this.workOf(other) - this.workOf(one))
+    if (deep.length === 0 || this.workOf(deep[0]) < 0.1 + EPS) return
+    if (deep.length > 1 && this.workOf(deep[0]) < this.workOf(deep[1]) + EPS) return
+    const { mailbox, slot } = deep[0]
+    const job = [...mailbox.jobs()].find((job) => job.isMovable && !mailbox.isClaimed(job))
+    if (job !== undefined) world.note(`job ${job.input.order} waits in the mailbox of actor ${slot.id} while ${idle.slot.id} idles`)
+  }
+
+  /** Only an actor that is slow, or is to end or halt, or whose tier closes, loses what it has not claimed. */
+  takesBack (actor) {
+    const { clock, isClosing } = this.world
+    if (this.freeing > 0 || isClosing || !this.mayTake(actor)) return
+    const [sinceMs] = this.progressAtMs.get(actor.mailbox)
+    if (clock.now() - sinceMs <= 1) this.world.note(`jobs of actor ${actor.slot.id} are taken back ${clock.now() - sinceMs} ms after it settled one`)
+  }
+
   /** Jobs in the injector. */
   queued () { return this.world.records.filter(({ job, key }) => key === undefined && job?.isQueued === true) }
 
@@ -155,6 +211,7 @@ class Oracle {
     // one that is moved from a full mailbox to an idle actor comes with others
     const isMoved = record.slot >= 0 && !record.wasQueued
     record.wasQueued = false
+    if (isMoved) this.hasMoved = true
     if (mailbox.isHalted && !this.isDone(actor)) world.fail(`job ${record.order} is given to actor ${slot.id}, which is halted`)
     const isDone = this.isDone(actor)
     const hasRoom = depth === 0 || isDone || this.hasRoom(actor, false)
@@ -247,18 +304,30 @@ class Oracle {
     if (this.unwantedSinceMs !== undefined && nowMs > this.unwantedSinceMs + options.closeDelayMs + world.slackMs) {
       world.fail(`tier ${world.openTier} is open, and was not needed since ${this.unwantedSinceMs}`)
     }
-    const bound = crew.actors.filter(({ mailbox, slot }) => mailbox !== undefined && slot.tier > world.openTier &&
-      [...mailbox.jobs()].some(({ input }) => input.startedAtMs === 0))
-    if (load.openTier < world.openTier && !bound.some(({ slot }) => slot.tier === load.openTier)) {
-      world.fail(`actors are told that tier ${load.openTier} is open, and ${world.openTier} is`)
-    }
+    if (load.openTier < world.openTier) world.fail(`actors are told that tier ${load.openTier} is open, and ${world.openTier} is`)
     const idle = crew.actors.find((actor) => this.isIdle(actor))
-    const isFull = crew.actors.some(({ mailbox }) => mailbox?.depth >= world.parts.places)
-    if (queued.length > 0 && !isFull) {
+    if (queued.length > 0 && !crew.actors.some(({ mailbox }) => mailbox?.depth >= world.parts.places)) {
       const first = queued.reduce((best, each) => this.rank(each) < this.rank(best) ? each : best)
       const room = crew.actors.find((actor) =>
         !first.hasTransfer && actor.mailbox !== undefined && this.hasRoom(actor))
       if (room !== undefined) world.fail(`job ${first.order} waits while actor ${room.slot.id} has room for it`)
+      for (const actor of crew.actors) {
+        const { mailbox } = actor
+        const mayMore = !first.hasTransfer && this.mayTake(actor) && !mailbox.isHalted && this.isAwaiting(actor)
+        if (!mayMore) this.awaitsSinceMs.delete(mailbox)
+        else if (!this.awaitsSinceMs.has(mailbox)) this.awaitsSinceMs.set(mailbox, nowMs)
+        else if (nowMs > this.awaitsSinceMs.get(mailbox) + 4 + world.slackMs) {
+          world.fail(`job ${first.order} waits while all that actor ${actor.slot.id} has begun awaits something`)
+        }
+      }
+    } else this.awaitsSinceMs.clear()
+    // one that has a job left whose buffers were moved may begin it
+    const isAhead = load.openTier > world.openTier && !crew.actors.some(({ mailbox, slot }) =>
+      slot.tier === load.openTier && mailbox !== undefined &&
+      [...mailbox.jobs()].some(({ input }) => input.startedAtMs === 0))
+    if (!isAhead) this.aheadSinceMs = undefined
+    else if (nowMs > (this.aheadSinceMs ??= nowMs) + 4 + world.slackMs) {
+      world.fail(`actors are told that tier ${load.openTier} is open, and ${world.openTier} is since ${this.aheadSinceMs}`)
     }
     for (const actor of crew.actors) {
       const { state, slot, mailbox } = actor

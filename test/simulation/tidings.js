@@ -24,6 +24,7 @@ class Tidings {
     const settled = () => {
       broadcast.isSettled = true
       this.open--
+      world.lastSettledAtMs = world.clock.now()
     }
     scheduler.broadcast(['one', 'two'][job], value).then(() => {
       settled()

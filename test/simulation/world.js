@@ -1,6 +1,7 @@
 'use strict'
 // One run under virtual time: the real scheduler on simulated actors, everything else decided by a seed; after each
 // step the invariants are looked at. Same seed, same run. The guarantees are those of the README.
+const { getEventListeners } = require('node:events')
 const { randomOf } = require('../../dist/lib/simulator/random.js')
 const { VirtualClock } = require('../../dist/lib/simulator/clock.js')
 const { SimulatedThreads } = require('../../dist/lib/simulator/threads.js')
@@ -39,7 +40,7 @@ async function runSeed (seed, broken = {}) {
   }
 }
 
-const STEP_LIMIT = 20_000
+const STEP_LIMIT = 50_000
 /** The longest time in which a pool of these sizes settles all jobs, ms. */
 const REST_MS = 2000
 
@@ -71,6 +72,11 @@ class World {
     this.lingersSinceMs = new Map()
     this.openTier = 1
     this.records = []
+    /** signals of jobs, and whose each is */
+    this.controllers = []
+    this.quarantined = 0
+    this.refused = 0
+    this.lastSettledAtMs = 0
     this.accepted = 0
     this.settled = 0
     this.steps = 0
@@ -144,6 +150,8 @@ class World {
         const close = this.crew.close.bind(this.crew)
         this.crew.close = (graceMs) => {
           this.crewClosedAtMs = clock.now()
+          if (clock.now() > Math.max(this.closedAtMs, this.lastSettledAtMs) + this.slackMs &&
+            clock.now() < this.closedAtMs + this.options.drainMs) this.note('close() waits, and nothing is pending')
           return close(graceMs)
         }
         return this.crew
@@ -179,7 +187,10 @@ class World {
           const actor = this.crew.actors[slot.id]
           const isWaitedFor = actor.state === 'closed' && actor.successor?.isDismissed === false &&
             actor.successor.started.mailbox === started.mailbox
+          const isRefused = actor.successor?.isDismissed === false &&
+            actor.successor.started.mailbox === started.mailbox
           told.ended(reason)
+          if (isRefused) this.lives.failedAtMs = this.clock.now()
           if (isWaitedFor) this.lives.failedToReplace(actor)
         },
         exited: () => {
@@ -226,8 +237,8 @@ class World {
     const { name } = record
     record.told = this.tidings.open + this.tidings.sent.length > 0 ? [...this.tidings.known] : undefined
     record.acceptedAtMs = clock.now()
-    const controller = chance(this.mood.cancel) ? new AbortController() : undefined
-    if (controller !== undefined) options.signal = controller.signal
+    const cancel = chance(this.mood.cancel) ? this.cancelOf(record) : undefined
+    if (cancel !== undefined) options.signal = cancel.controller.signal
     const waitingBefore = this.waiting()
     const isTooLong = this.oracle.isTooLong(waitingBefore)
     const couldRun = this.oracle.couldRun(record)
@@ -249,6 +260,8 @@ class World {
       record.isRefused = true
       this.accepted--
       if (record.settled > 0) this.fail(`job ${record.order} is refused and settles`)
+      if (isRefused) this.quarantined++
+      else if (!isBroken) this.refused++
       if (isRefused) this.isQuarantined(record)
       else if (couldRun) this.fail(`job ${record.order} is refused while an actor may have it`)
       else if (isBroken) {
@@ -263,12 +276,23 @@ class World {
       this.fail(`job ${record.order} waits although ${waitingBefore} of ${this.options.maxQueued} did`)
     }
     if (record.settled === 0 && record.slot < 0 && isTooLong && !this.wasFull) this.fail(`job ${record.order} waits too long`)
-    if (controller === undefined) return
+    if (cancel === undefined || cancel.records.length > 1) return
     clock.host(random() * 4, () => {
-      record.isCancelled = true
-      controller.abort()
-      if (record.isAccepted && record.settled === 0) this.fail(`job ${record.order} goes on after its cancellation`)
+      for (const each of cancel.records) each.isCancelled = true
+      cancel.controller.abort()
+      const other = cancel.records.find(({ isAccepted, settled }) => isAccepted && settled === 0)
+      if (other !== undefined) this.fail(`job ${other.order} goes on after its cancellation`)
     })
+  }
+
+  /** A signal for this job, now and then that of another. */
+  cancelOf (record) {
+    const last = this.controllers.at(-1)
+    const isShared = last?.controller.signal.aborted === false && this.chance(0.3)
+    const cancel = isShared ? last : { controller: new AbortController(), records: [] }
+    if (!isShared) this.controllers.push(cancel)
+    cancel.records.push(record)
+    return cancel
   }
 
   /** The job whose run ended this actor, where that is known. */
@@ -327,6 +351,7 @@ class World {
     record.settled++
     record.settledAtMs = nowMs
     this.settled++
+    this.lastSettledAtMs = nowMs
     if (record.settled > 1) this.fail(`job ${order} settles twice`)
     if (this.hasClosed) this.fail(`job ${order} settles after close()`)
     const code = record.outcome = outcome === 'ok' ? 'ok' : outcome?.code?.slice(18) ?? 'error'
@@ -342,12 +367,12 @@ class World {
         this.options.quarantineDeaths === 0) {
         this.fail(`job ${order} is idempotent and had one run`)
       }
-      if (outcome.started !== record.isClaimed) this.fail(`job ${order} is told wrongly whether it began`)
+      if (outcome.started !== (record.claims > 0)) this.fail(`job ${order} is told wrongly whether it began`)
     }
     if (code === 'TIMEOUT' && (record.startedAtMs === 0 || nowMs - record.startedAtMs < record.timeoutMs - 0.6)) {
       this.fail(`job ${order} is told that it ran for ${record.timeoutMs} ms after ${nowMs - record.startedAtMs}`)
     }
-    if (code === 'QUEUE_TIMEOUT' && record.isClaimed) this.fail(`job ${order} began and is told that it waited too long`)
+    if (code === 'QUEUE_TIMEOUT' && record.claims > 0) this.fail(`job ${order} began and is told that it waited too long`)
     if (code === 'CANCELLED' && !record.isCancelled) this.fail(`job ${order} is cancelled by nobody`)
     if (code === 'CLOSED' && nowMs < this.closedAtMs + this.options.drainMs - 1e-6) {
       this.fail(`job ${order} is told of the close() ${nowMs - this.closedAtMs} ms after it`)
@@ -357,6 +382,7 @@ class World {
     }
     if (code === 'CLOSED' && !this.isClosing) this.fail(`job ${order} is told of a close() that was not`)
     if (code === 'QUARANTINED') {
+      this.quarantined++
       if (outcome.started !== (record.claims > 0)) this.fail(`job ${order} is told wrongly whether it began`)
     }
     if (code === 'UNAVAILABLE' && !this.isBroken() && (record.key === undefined ||
@@ -448,7 +474,13 @@ class World {
     if (!this.clock.step(untilMs)) return false
     if (++this.steps > STEP_LIMIT) this.fail('it does not come to rest')
     this.look()
-    return this.accepted > this.settled || this.tidings.open > 0 || this.clock.now() < this.restAtMs
+    return this.accepted > this.settled || this.tidings.open > 0 || this.clock.now() < this.restAtMs || this.isStuck()
+  }
+
+  /** Is a job left that was cancelled and runs on? Its thread has to be ended. */
+  isStuck () {
+    return this.crew.actors.some(({ mailbox }) => mailbox !== undefined && mailbox.depth > 0 && !mailbox.hasEnded &&
+      !mailbox.isBlocked)
   }
 
   look () {
@@ -525,6 +557,10 @@ class World {
   count (waiting, pending) {
     const { counters, backlog, pending: told } = this.scheduler.snapshot()
     const settled = Object.values(counters.settled).reduce((sum, count) => sum + count, 0)
+    if (counters.quarantined !== this.quarantined || counters.refused !== this.refused) {
+      this.fail(`the snapshot says ${counters.quarantined} in quarantine and ${counters.refused} refused, true are ` +
+        `${this.quarantined} and ${this.refused}`)
+    }
     if (counters.accepted !== this.accepted || settled !== this.settled || backlog !== waiting ||
       (told !== pending && this.tidings.open === 0)) {
       this.fail(`the snapshot says ${counters.accepted} accepted, ${settled} settled, ${told} pending, ${backlog} ` +
@@ -553,6 +589,7 @@ class World {
       await settle()
       if (close.error !== undefined) throw close.error
       if (close.isDone) break
+      this.preemptedMs = 0
       if (!clock.step(latestMs)) this.fail('close() does not end')
       if (++this.steps > STEP_LIMIT) this.fail('close() does not come to rest')
       this.look()
@@ -567,6 +604,9 @@ class World {
     await settle()
     if (this.tidings.open > 0) this.fail(`${this.tidings.open} broadcasts hang`)
     if (!clock.isClosed || clock.isHeld) this.fail('the clock is left running')
+    for (const { controller: { signal } } of this.controllers) {
+      if (getEventListeners(signal, 'abort').length > 0) this.fail('a signal is still listened to')
+    }
     const { keyed } = this.oracle.placing
     const fresh = new KeyedJobs(this.crew.actors.filter(({ slot }) => slot.tier === 1))
     for (const key of ['k0', 'k1', 'k2']) {
