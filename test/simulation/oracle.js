@@ -184,7 +184,7 @@ class Oracle {
   takesBack (actor) {
     const { clock, isClosing } = this.world
     if (this.freeing > 0 || isClosing || !this.mayTake(actor)) return
-    const [sinceMs] = this.progressAtMs.get(actor.mailbox)
+    const [sinceMs] = this.progressAtMs.get(actor.mailbox) ?? [-Infinity]
     if (clock.now() - sinceMs <= 1) this.world.note(`jobs of actor ${actor.slot.id} are taken back ${clock.now() - sinceMs} ms after it settled one`)
   }
 
