@@ -62,7 +62,7 @@ const mutations = {
   'a cancelled job goes on': [/goes on after its cancellation/, method(Settling, 'abandon', (abandon) => function (job, outcome, error) {
     if (outcome !== 'cancelled') abandon.call(this, job, outcome, error)
   })],
-  'close() leaves jobs behind': [/has settled 0 times|ended|held|are left/, method(Settling, 'abandon', (abandon) => function (job, outcome, error) {
+  'close() leaves jobs behind': [/has settled 0 times|ended|held|are left|close\(\) waits/, method(Settling, 'abandon', (abandon) => function (job, outcome, error) {
     if (outcome !== 'closed') abandon.call(this, job, outcome, error)
   })],
   'a job is given to a closed tier': [/is given to tier/, method(IdleSet, 'first', (first) => function () {
