@@ -150,7 +150,8 @@ class World {
         const close = this.crew.close.bind(this.crew)
         this.crew.close = (graceMs) => {
           this.crewClosedAtMs = clock.now()
-          if (clock.now() > Math.max(this.closedAtMs, this.lastSettledAtMs) + this.slackMs) {
+          // what is told waits for its actors as a job does
+          if (this.tidings.open === 0 && clock.now() > Math.max(this.closedAtMs, this.lastSettledAtMs) + this.slackMs) {
             this.note('close() waits, and nothing is pending')
           }
           return close(graceMs)
