@@ -5,7 +5,7 @@ const { join } = require('node:path')
 const { createScheduler } = require('#lib/index')
 const { makeRandom } = require('./random.js')
 const { numbers } = require('./numbers.js')
-const { KEYS, PLACES } = require('./kinds.js')
+const { CELLS, KEYS } = require('./kinds.js')
 const { check, failures } = require('./report.js')
 
 const jobs = Number(process.argv[2])
@@ -34,7 +34,7 @@ const weights = {
 }
 
 async function main () {
-  const starts = new Int32Array(new SharedArrayBuffer((PLACES + KEYS + 1) * 4)).fill(1) // all of it is in memory
+  const starts = new Int32Array(new SharedArrayBuffer(CELLS * 4)).fill(1) // all of it is in memory
   const pool = createScheduler({
     jobs: join(__dirname, 'jobs.js'),
     tiers: [{ actors: 1 }, { actors: 1, threshold: 1 }],

@@ -112,7 +112,7 @@ t.test('the caller\'s AsyncLocalStorage is its own again after the job, also whe
 t.test('a context module without restore, or that is not there, stops the pool and is named', async (t) => {
   const create = (restore: string): Scheduler =>
     createScheduler({ jobs: fixture('jobs.cjs'), tiers: [{ actors: 1 }], execArgv: [], context: { capture: () => 1, restore } })
-  t.throws(() => create('/nowhere.js'), /option context\.restore: expected the absolute path/)
+  t.throws(() => create('/nowhere.js'), /option context\.restore: expected the path or file: URL of a module that exists/)
   const scheduler = create(fixture('jobs.cjs'))
   t.teardown(() => scheduler.close())
   await t.rejects(scheduler.ready(), /context module .*jobs\.cjs: it exports no function restore/)
@@ -131,7 +131,7 @@ t.test('a recording: 3 jobs are 3 slices of 2 lanes, with tier 2 open, counters,
   await scheduler.offload('echo', 1, { requestId: 'r-9' })
   controller.abort()
   const file = JSON.parse(JSON.stringify(await recording))
-  const slices = file.traceEvents.filter(({ ph }: { ph: string }) => ph === 'X')
+  const slices = file.traceEvents.filter(({ ph, cat }: { ph: string, cat: string }) => ph === 'X' && cat === 'job')
   t.strictSame(slices.map(({ name }: { name: string }) => name).sort(), ['echo', 'latch', 'latch'])
   t.strictSame([...new Set(slices.map(({ pid }: { pid: number }) => pid))].sort(), [1, 2])
   t.match(slices.find(({ name }: { name: string }) => name === 'echo').args, { outcome: 'ok', requestId: 'r-9' })
