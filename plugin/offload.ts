@@ -74,17 +74,13 @@ export function decorate (fastify: FastifyInstance, pool: Pool, namespace: strin
       if (route === false) throw new errors.FORBIDDEN(request.routeOptions.url ?? request.url, name)
       const { job, ...defaults } = route ?? {}
       const gone = reply === undefined ? undefined : watchClient(reply)
-      const given: unknown = options?.signal
       try {
         return await pool.offload(name, input, {
           ...defaults,
           requestId: request.id,
           log: request.log as never,
           ...options,
-          // what is no signal is refused below by name
-          signal: (given === undefined
-            ? gone?.departure
-            : given instanceof AbortSignal ? either(gone?.departure, given) : given) as never
+          signal: signalOf(gone?.departure, options?.signal) as never
         })
       } catch (error) {
         await hold(error, reply)
@@ -148,9 +144,10 @@ function watchClient (reply: FastifyReply): { departure: Departure, stop: () => 
   return { departure, stop: () => { raw.off('close', onClose) } }
 }
 
-/** The signal that fires when the client goes away or the given one fires. */
-function either (departure: Departure | undefined, given: AbortSignal): AbortSignal {
-  if (departure === undefined) return given
+/** What fires when the client goes away or the given signal does. What is no signal is refused by the pool, by name. */
+function signalOf (departure: Departure | undefined, given: unknown): unknown {
+  if (given === undefined) return departure
+  if (departure === undefined || !(given instanceof AbortSignal)) return given
   const controller = new AbortController()
   const onGone = (): void => controller.abort(departure.reason)
   if (departure.aborted) onGone()

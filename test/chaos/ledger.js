@@ -75,8 +75,8 @@ exports.Ledger = class Ledger {
     this.ends[code] = (this.ends[code] ?? 0) + 1
     if (!isThrown && !isValue) this.fault(`job ${id} (${kind}): a wrong value`)
     const text = `${kind} ${code}${idempotent ? ' idempotent' : ''}`
-    if (!this.#texts.includes(text)) this.#texts.push(text)
-    this.#ended[id % PLACES] = this.#texts.indexOf(text)
+    const known = this.#texts.indexOf(text)
+    this.#ended[id % PLACES] = known < 0 ? this.#texts.push(text) - 1 : known
     const isHurt = Object.hasOwn(innocent, kind) && (code === 'ACTOR_EXIT' || code === 'OUT_OF_MEMORY')
     if (isHurt) this.hurt++
     const isRight = kinds[kind].ends.includes(code) || anyEnd.includes(code) || isHurt || code === 'ACTOR_EXIT'
