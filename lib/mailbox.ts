@@ -1,7 +1,7 @@
 // A mailbox: the border between the host and one actor; lib/README.md, "Mailbox". Each end belongs to one thread.
 import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads'
 import type { MessagePort } from 'node:worker_threads'
-import { RING_SPACE, Ring } from './ring.js'
+import { RING_SPACE, Ring, UNTOLD_BYTES } from './ring.js'
 import { checkSize } from './size.js'
 import type { RingRecord } from './ring.js'
 import type { FromActor, ToActor } from './jobs.js'
@@ -23,7 +23,7 @@ const STARTED_OFFSET = CANCEL_OFFSET + PLACES * 4
 const REQUEST_OFFSET = STARTED_OFFSET + PLACES * 8
 const REPLY_OFFSET = REQUEST_OFFSET + RING_SPACE
 /** Room for one record without payload for every place, so that a reply never waits for the host. */
-const REPLY_SPARE = PLACES * 16 + 64
+const REPLY_SPARE = PLACES * 16 + UNTOLD_BYTES + 64
 
 /** Values of STATE. RUN: looks at its ring by itself. PARK: asleep on STATE. LOOP: in its event loop. */
 const RUN = 0

@@ -3,11 +3,13 @@ import { FlatReader, FlatWriter, scratch } from './flat.js'
 import { SHAPES_BYTES } from './shapes.js'
 import type { SharedBuffer } from './flat.js'
 
-/** Bytes of one ring; a power of two, chosen: 4,096 records without payload. */
+/** Bytes of one ring; a power of two, chosen: 8,192 records without payload. */
 export const RING_BYTES = 128 * 1024
 /** What a ring takes of the shared memory. */
 export const RING_SPACE = RING_BYTES + SHAPES_BYTES
 const MASK = RING_BYTES - 1
+/** Bytes that a reader may have passed without saying so: it says so sooner only when it finds nothing. Chosen. */
+export const UNTOLD_BYTES = 4096
 const HEADER = 16
 /** Longest text in UTF-16 units that goes through the ring; chosen: the worst case is 24 KiB, a fifth of the ring. */
 const MAX_TEXT = 8192
@@ -56,6 +58,11 @@ export class Ring {
   #flatReader: FlatReader | undefined
   #head = 0
   #tail = 0
+  /** the other side's word as it was last read: a look at it costs a cache line that the other side writes */
+  #seenHead = 0
+  #seenTail = 0
+  /** the tail as it was last published */
+  #toldTail = 0
   readonly #record: RingRecord = { word: 0, at: 0, id: 0, meta: 0 }
 
   /** At `offset` lie the records and, behind them, the key lists of their objects: RING_SPACE bytes. */
@@ -103,16 +110,18 @@ export class Ring {
       }
     }
     // after the value was read: its getters may have written here
-    const room = RING_BYTES - ((this.#head - Atomics.load(this.#control, this.#tailWord)) | 0)
     let at = this.#head & MASK
     let need = HEADER + ((payload + 15) & ~15)
     let pad = need > RING_BYTES - at ? RING_BYTES - at : 0
-    if (need + pad > room - this.#spare && payload > 0) {
-      type = PORT
-      need = HEADER
-      pad = 0
+    if (need + pad > this.#room - this.#spare) {
+      this.#seenTail = Atomics.load(this.#control, this.#tailWord)
+      if (need + pad > this.#room - this.#spare && payload > 0) {
+        type = PORT
+        need = HEADER
+        pad = 0
+      }
+      if (need + pad > this.#room) return undefined
     }
-    if (need + pad > room) return undefined
     if (pad > 0) {
       this.#words[at >> 2] = pad << 8 | PAD << 4
       at = 0
@@ -144,7 +153,10 @@ export class Ring {
   }
 
   /** Reader: is there a record, be it revoked? */
-  get hasRecord (): boolean { return Atomics.load(this.#control, this.#headWord) !== this.#tail }
+  get hasRecord (): boolean {
+    if (this.#seenHead === this.#tail) this.#seenHead = Atomics.load(this.#control, this.#headWord)
+    return this.#seenHead !== this.#tail
+  }
 
   /** Reader: the next record, or undefined. It stays until `advance`; the object is reused. */
   next (): RingRecord | undefined {
@@ -160,6 +172,7 @@ export class Ring {
       }
       this.#pass(word >>> 8)
     }
+    if (this.#toldTail !== this.#tail) this.#tellTail()
     return undefined
   }
 
@@ -221,8 +234,16 @@ export class Ring {
     else for (let at = 0; at < count; at++) this.#words[to + at] = scratch[at]!
   }
 
+  /** Writer: bytes that were free when it last looked. */
+  get #room (): number { return RING_BYTES - ((this.#head - this.#seenTail) | 0) }
+
   #pass (length: number): void {
     this.#tail = (this.#tail + length) | 0
+    if (((this.#tail - this.#toldTail) | 0) >= UNTOLD_BYTES) this.#tellTail()
+  }
+
+  #tellTail (): void {
+    this.#toldTail = this.#tail
     Atomics.store(this.#control, this.#tailWord, this.#tail)
   }
 }

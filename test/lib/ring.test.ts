@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import vm from 'node:vm'
 import { inspect, isDeepStrictEqual } from 'node:util'
 import t from 'tap'
-import { QUEUED, REVOKED, RING_BYTES, RING_SPACE, Ring, TAKEN } from '#lib/ring'
+import { QUEUED, REVOKED, RING_BYTES, RING_SPACE, Ring, TAKEN, UNTOLD_BYTES } from '#lib/ring'
 import { SHAPES_BYTES } from '#lib/shapes'
 
 /** Both ends of one ring over one buffer, and the port beside it as a queue of structured clones. */
@@ -299,16 +299,29 @@ t.test('20,000 records of 16 bytes to 24 KiB go round the end, with their ids, i
   t.equal(ring.held, 0)
 })
 
-t.test('a full ring holds 8,192 records without payload, returns undefined, and takes one more after a read', async (t) => {
+t.test('a full ring holds 8,192 records without payload, returns undefined, and has room again after 4 KiB were read', async (t) => {
   const ring = open()
   let count = 0
   while (count < 10_000 && ring.write(null, count) !== undefined) count++
   t.equal(count, RING_BYTES / 16)
   t.equal(ring.write(5), undefined)
   t.equal(ring.posted, 0, 'what does not fit is not posted either')
+  const told = UNTOLD_BYTES / 16
+  for (let read = 1; read < told; read++) t.equal(ring.read(), null)
+  t.equal(ring.write(5), undefined, 'not told yet')
   t.equal(ring.read(), null)
-  t.type(ring.write(5), 'number')
+  for (let more = 0; more < told; more++) t.type(ring.write(5), 'number')
   t.equal(ring.write(6), undefined)
+})
+
+t.test('a reader that finds nothing has told of all that it passed', async (t) => {
+  const ring = open()
+  for (let round = 0; round < 3; round++) {
+    let count = 0
+    while (ring.write(null) !== undefined) count++
+    t.equal(count, RING_BYTES / 16, `round ${round}`)
+    while (ring.reader.next() !== undefined) ring.read()
+  }
 })
 
 t.test('an empty text in the last 16 bytes of the ring', async (t) => {
