@@ -37,7 +37,7 @@ function optionsOf (random) {
     spin: random.pick(['auto', true, false]),
     maxQueued: random.pick([20, 100, 1000]),
     maxQueueWaitMs: random.pick([500, 2000]),
-    closeDelayMs: random.pick([0, 20, 100]),
+    closeDelayMs: random.pick([1, 20, 100]),
     graceMs: random.pick([5, 50]),
     retireMs: 400,
     // a slot never fails, or does after a few deaths and heals soon: then jobs may be told that no actor is left

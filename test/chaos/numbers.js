@@ -12,8 +12,8 @@ const count = (folder) => {
 
 exports.numbers = () => {
   for (let round = 0; round < 4; round++) global.gc?.()
-  const { rss, heapUsed } = process.memoryUsage()
+  const { rss, heapUsed, external, arrayBuffers } = process.memoryUsage()
   const handles = {}
   for (const type of process.getActiveResourcesInfo()) handles[type] = (handles[type] ?? 0) + 1
-  return { rss, heapUsed, threads: count('/proc/self/task'), files: count('/proc/self/fd'), handles }
+  return { rss, heapUsed, external, arrayBuffers, threads: count('/proc/self/task'), files: count('/proc/self/fd'), handles }
 }

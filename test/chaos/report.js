@@ -32,10 +32,14 @@ exports.report = ({ seconds, options, faults, version, clients, ledger, before, 
   console.log(`settled    ${ledger.settled}: ${list(ends)}`)
   console.log(`lost       ${lost}`)
   console.log(`doubled    ${doubled}`)
+  console.log(`taken back ${counters.takenBack}`)
   console.log(`hurt       ${ledger.hurt} innocent jobs that ran on threads killed from outside or with a full heap`)
   for (const [name, numbers] of Object.entries({ before, after, closed })) {
-    console.log(`${name.padEnd(10)} RSS ${mb(numbers.rss)}, heap ${mb(numbers.heapUsed)}, ${numbers.threads} threads, ` +
-      `${numbers.files} files, handles ${JSON.stringify(numbers.handles)}`)
+    const { rss, heapUsed, external, arrayBuffers, threads, files, handles } = numbers
+    const { alive, zombies = 0, heapsUsed = 0 } = numbers
+    console.log(`${name.padEnd(10)} RSS ${mb(rss)}: heap ${mb(heapUsed)}, external ${mb(external)}, ` +
+      `buffers ${mb(arrayBuffers)}, heaps of ${alive} threads ${mb(heapsUsed)}, ${zombies} zombies; ` +
+      `${threads} threads, ${files} files, handles ${JSON.stringify(handles)}`)
   }
   for (const text of [...ledger.wrong, ...clients.wrong]) console.log(`WRONG      ${text}`)
 
@@ -52,6 +56,8 @@ exports.report = ({ seconds, options, faults, version, clients, ledger, before, 
   check('every request was answered, but those of clients that left', clients.hung === 0 && clients.broken === 0 &&
     clients.sent === clients.answered + clients.left, clients)
   check('every answer belongs to its request, and a light route is never refused', clients.wrong.length === 0, clients.wrong[0])
+  check('no job is given and taken back again and again: less than 3 times as often as jobs were accepted',
+    counters.takenBack < ledger.accepted * 3, [counters.takenBack, ledger.accepted])
   const mayHurt = ((faults['thread killed'] ?? 0) + counters.outOfMemory) * options.asyncPerActor
   check(`innocent jobs are hurt only on killed threads and full heaps: at most ${mayHurt}`, ledger.hurt <= mayHurt, ledger.hurt)
   check('all of tier 1 is open again, higher tiers have retired', after.states.every((states, index) =>

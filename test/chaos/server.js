@@ -145,7 +145,15 @@ async function main () {
         await sleep(100)
       }
       const { tiers } = app.spillover.snapshot()
-      return { ...numbers(), states: tiers.map(({ actors }) => actors.map(({ state }) => state)) }
+      const actors = tiers.flatMap((tier) => tier.actors)
+      const sum = (key) => actors.reduce((sum, actor) => sum + actor[key], 0)
+      return {
+        ...numbers(),
+        states: tiers.map(({ actors }) => actors.map(({ state }) => state)),
+        alive: threads.size,
+        zombies: sum('zombies'),
+        heapsUsed: sum('heapUsedBytes')
+      }
     },
     async ledger () {
       const { counters, pending } = app.spillover.snapshot()
