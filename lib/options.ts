@@ -38,7 +38,7 @@ export interface Options {
   pin?: boolean | 'auto'
   /** pin only to cores that no other process of this user has claimed, and claim them @default true */
   claim?: boolean
-  /** how long a tier stays open after the load fell below its threshold @default 100 */
+  /** how long a tier stays open after the load fell below its threshold, at least 1 @default 100 */
   closeDelayMs?: number
   /** idle time after which an actor of tier 2 or 3 ends its thread @default 30000 */
   retireMs?: number
@@ -145,7 +145,7 @@ export const optionTable = {
   metric: ['demand', oneOf('demand', 'running')],
   pin: ['auto', oneOf(true, false, 'auto')],
   claim: [true, flag],
-  closeDelayMs: [100, ms],
+  closeDelayMs: [100, integer(1)],
   retireMs: [30000, ms],
   nice: [10, either(integer(0, 19), listOf(integer(0, 19), 'integers from 0 to 19'))],
   maxQueued: [10000, integer(0)],

@@ -21,7 +21,7 @@ const SECOND_MS = 1
 const WINDOW_JOBS = 256
 /** An actor that has settled nothing for so long gets no more jobs, and loses those it has not claimed, ms. */
 const SLOW_MS = 1
-/** Rounds of giving in one dispatch: each tier opens once, and with `closeDelayMs: 0` a gate could flap for ever. */
+/** Rounds of giving in one dispatch: each tier opens once, and a mailbox that has no room is tried again; chosen. */
 const PASSES = 4
 
 /** What placing is told to do; the rest is fixed above. */
@@ -131,7 +131,8 @@ export class Placing {
   give (job: Job, actor: Actor<Job>, nowMs: number): boolean {
     const mailbox = actor.mailbox!
     const wasIdle = mailbox.depth === 0
-    const wasAwaiting = this.#isAwaiting(actor)
+    // one that was woken and has not looked yet has made no progress since
+    const wasAwaiting = this.#isAwaiting(actor, nowMs) && !mailbox.isWaking
     const { kind } = job
     try {
       const meta = job.spans === undefined ? job.meta : tracedMeta(job, actor, nowMs)
@@ -273,15 +274,16 @@ export class Placing {
   #hasRoom (actor: Actor<Job>, nowMs: number): boolean {
     const { depth, isHalted } = actor.mailbox!
     if (isHalted) return false
-    if (this.#isAwaiting(actor)) return true
+    if (this.#isAwaiting(actor, nowMs)) return true
     if (nowMs - actor.progressAtMs > SLOW_MS) return false
     return (depth === 1 && actor.workMs < SECOND_MS) || (depth < WINDOW_JOBS && actor.workMs <= WINDOW_MS)
   }
 
-  /** All that it has begun is async and waits, and it may begin another. */
-  #isAwaiting ({ mailbox }: Actor<Job>): boolean {
+  /** All that it has begun is async and waits, and it may begin another: not where its event loop does not turn. */
+  #isAwaiting ({ mailbox, progressAtMs }: Actor<Job>, nowMs: number): boolean {
     const { asyncPerActor } = this.#options
-    return asyncPerActor > 1 && mailbox!.depth > 0 && mailbox!.depth < asyncPerActor && mailbox!.isInLoop
+    return asyncPerActor > 1 && mailbox!.depth > 0 && mailbox!.depth < asyncPerActor && mailbox!.isInLoop &&
+      (!mailbox!.isWaking || nowMs - progressAtMs <= SLOW_MS)
   }
 
   /** An actor that has ended its only job, whose reply is not read yet: it idles as well. */
@@ -326,18 +328,21 @@ export class Placing {
     }
   }
 
-  /** Jobs behind one that runs long go back to the injector, where the first free actor gets them. */
+  /**
+   * Jobs behind one that runs long go back to the injector, where the first free actor gets them. An actor that has
+   * begun none keeps the first: it does not idle, and would be given all of them again.
+   */
   #revokeFromSlow (nowMs: number): void {
     for (let slot = 0; slot < this.#openSlots; slot++) {
       const actor = this.#actors[slot]!
       if (nowMs - actor.progressAtMs > SLOW_MS && actor.mailbox !== undefined && actor.mailbox.depth > 1 &&
-        !actor.mailbox.hasReply) this.takeBackAll(actor)
+        !actor.mailbox.hasReply) this.takeBackAll(actor, actor.mailbox.depth - 1)
     }
   }
 
-  /** What an actor has not claimed goes back to the injector. */
-  takeBackAll (actor: Actor<Job>): void {
-    for (const job of actor.mailbox?.takeBackMany(Infinity) ?? []) {
+  /** What an actor has not claimed goes back to the injector, up to so many jobs. */
+  takeBackAll (actor: Actor<Job>, limit = Infinity): void {
+    for (const job of actor.mailbox?.takeBackMany(limit) ?? []) {
       this.untie(job, actor)
       this.#counters.takenBack++
       this.queue.putBack(job)

@@ -51,8 +51,8 @@ const right: Record<string, (v: any) => boolean> = {
   recycle: object,
   remote: (v) => object(v) && object(v.tier ?? v) && has(v.tier ?? v, 'admit') && has(v.tier ?? v, 'submit')
 }
-for (const key of ['home', 'closeDelayMs', 'retireMs', 'maxQueued', 'maxQueueWaitMs', 'ageMs', 'timeoutMs', 'queueTimeoutMs', 'graceMs', 'drainMs', 'maxRestarts', 'backoffMs', 'maxPayloadBytes', 'quarantineDeaths']) right[key] = whole(0)
-for (const key of ['maxActors', 'bootTimeoutMs', 'withinMs', 'terminateMs', 'quarantineMs']) right[key] = whole(1)
+for (const key of ['home', 'retireMs', 'maxQueued', 'maxQueueWaitMs', 'ageMs', 'timeoutMs', 'queueTimeoutMs', 'graceMs', 'drainMs', 'maxRestarts', 'backoffMs', 'maxPayloadBytes', 'quarantineDeaths']) right[key] = whole(0)
+for (const key of ['maxActors', 'closeDelayMs', 'bootTimeoutMs', 'withinMs', 'terminateMs', 'quarantineMs']) right[key] = whole(1)
 for (const key of ['claim', 'watch', 'tracing']) right[key] = among(true, false)
 for (const key of ['pin', 'blockWhenIdle', 'spin', 'callerStack']) right[key] = among(true, false, 'auto')
 

@@ -30,7 +30,7 @@ const wrong = {
   metric: ['load', 1],
   pin: ['yes', 1, 0],
   claim: ['auto', 1, null],
-  closeDelayMs: [-1, '100', NaN, Infinity, 1.5],
+  closeDelayMs: [-1, 0, '100', NaN, Infinity, 1.5],
   retireMs: [-1, '1s', 2 ** 31],
   nice: [-1, 20, [], [0, 20], '10', [1, 2, 3, 4]],
   maxQueued: [-1, Infinity, '1'],
@@ -87,7 +87,7 @@ t.test('texts of 5 checks, written out', async (t) => {
 
 t.test('the edges of what is allowed: 0, 19, 256 and 2,147,483,647', async (t) => {
   const edges = {
-    timeoutMs: 2 ** 31 - 1, closeDelayMs: 0, asyncPerActor: 256, nice: 19, maxQueued: 0, maxActors: 1, reserve: 0
+    timeoutMs: 2 ** 31 - 1, closeDelayMs: 1, asyncPerActor: 256, nice: 19, maxQueued: 0, maxActors: 1, reserve: 0
   }
   t.match(check(edges), { ...edges, nice: [19, 19, 19] })
 })

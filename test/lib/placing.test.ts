@@ -59,3 +59,35 @@ t.test('of 2 jobs of a key that wait, the second runs at once where the first ca
   at(7.2)
   t.equal(third.code, 'ok')
 })
+
+t.test('an actor that does not wake up loses what it has not begun once, and keeps the first', async (t) => {
+  let wakeMs = 0.01
+  const { offer, at, actors, scheduler } = await virtualPool(planOf([1, 0]), {}, { wakeMs: () => wakeMs })
+  offer({ runMs: 0.01 }) // so that jobs of its name are taken for short ones
+  at(2)
+  wakeMs = 200
+  const jobs = [1, 2, 3].map(() => offer({ runMs: 0.01 }))
+  t.equal(actors[0]!.mailbox!.depth, 3)
+  at(100)
+  wakeMs = 0.01
+  t.match(scheduler.snapshot(), { backlog: 2, counters: { takenBack: 2 } })
+  t.equal(actors[0]!.mailbox!.depth, 1)
+  at(210)
+  t.strictSame(jobs.map(({ code }) => code), ['ok', 'ok', 'ok'])
+})
+
+t.test('an actor whose async jobs wait is given others once while its event loop does not turn', async (t) => {
+  let wakeMs = 0.01
+  const { offer, at, actors, scheduler } = await virtualPool(planOf([1, 0]), { asyncPerActor: 4 },
+    { wakeMs: () => wakeMs })
+  const first = offer({ runMs: 300, isAsync: true })
+  at(5)
+  wakeMs = 200
+  const jobs = [1, 2, 3].map(() => offer({ runMs: 0.01 }, {}, 'other'))
+  t.equal(actors[0]!.mailbox!.depth, 4)
+  at(100)
+  wakeMs = 0.01
+  t.match(scheduler.snapshot(), { backlog: 3, counters: { takenBack: 3 } })
+  at(220)
+  t.strictSame([first, ...jobs].map(({ code }) => code), ['pending', 'ok', 'ok', 'ok'])
+})

@@ -39,7 +39,7 @@ const equivalents = [
   { file: 'placing', code: 'job.actor = undefined', what: '', why: 'a job in no mailbox is found by its id' },
   { file: 'placing', code: 'tiers.length === 1) return', what: 'return', why: 'a gate with one tier changes nothing' },
   { file: 'placing', code: 'this.keyed.length > 0', what: '>', why: 'nothing is done where no key has jobs' },
-  { file: 'placing', code: 'passes', what: '', why: 'bounds a gate that flaps with closeDelayMs 0' },
+  { file: 'placing', code: 'passes', what: '', why: 'bounds tries of a mailbox that has no room' },
   { file: 'placing', code: 'PASSES', what: '', why: 'the same' },
   { file: 'placing', code: 'given++', what: 'given', why: 'a timer more' },
   { file: 'placing', code: '#gateTimer === undefined', what: '', why: 'more timers that do what one does' },

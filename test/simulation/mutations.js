@@ -113,6 +113,9 @@ const mutations = {
       }
     })
   })],
+  'a slow actor keeps nothing': [/keeps nothing/, method(Placing, 'takeBackAll', (takeBackAll) => function (actor) {
+    takeBackAll.call(this, actor)
+  })],
   'a deadline counts what has begun': [/began and is told/, method(Settling, 'expire', (expire) => function (job, ms) {
     expire.call(this, job, ms)
     this.abandon(job, 'expired', () => Object.assign(new Error(`${ms}`), { code: 'FST_ERR_SPILLOVER_QUEUE_TIMEOUT' }))

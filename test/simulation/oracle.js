@@ -52,9 +52,9 @@ function around (type, name, before, after) {
 }
 around(Placing, 'dispatch', () => current?.dispatches(), (placing) => current?.dispatched(placing))
 around(Placing, 'isFreed', () => current.freeing++, () => current.freeing--)
-around(Placing, 'takeBackAll', (_placing, [actor]) => current.takesBack(actor))
+around(Placing, 'takeBackAll', (_placing, [actor]) => current.takesBack(actor), (_placing, [actor]) => current.tookBack(actor))
 around(SimulatedMailbox, 'takeBackMany', ({ depth }, [limit]) => {
-  if (limit !== Infinity && limit !== Math.ceil((depth - 1) / 2)) current.world.note(`${limit} of ${depth - 1} jobs are moved`)
+  if (current.taking === 0 && limit !== Infinity && limit !== Math.ceil((depth - 1) / 2)) current.world.note(`${limit} of ${depth - 1} jobs are moved`)
 })
 
 class Oracle {
@@ -77,6 +77,7 @@ class Oracle {
     this.dispatching = 0
     this.hasMoved = false
     this.freeing = 0
+    this.taking = 0
     /** mailbox -> since when all that it has begun awaits something while jobs wait */
     this.awaitsSinceMs = new Map()
     this.aheadSinceMs = undefined
@@ -127,8 +128,13 @@ class Oracle {
   isDone ({ mailbox }) { return mailbox.depth === 1 && mailbox.hasReply }
 
   /** All that it has begun is async and waits, and it may begin another. */
-  isAwaiting ({ mailbox }) {
-    return mailbox.depth > 0 && mailbox.depth < this.world.options.asyncPerActor && mailbox.isInLoop
+  isAwaiting ({ mailbox }, isSurely = true) {
+    if (mailbox.depth === 0 || mailbox.depth >= this.world.options.asyncPerActor || !mailbox.isInLoop) return false
+    if (!mailbox.isWaking) return true
+    // one that was woken and does not look has made no progress since
+    const { clock, preemptedMs } = this.world
+    const [sinceMs, atMostMs] = this.progressAtMs.get(mailbox)
+    return isSurely ? clock.now() - sinceMs <= 1 : clock.now() - preemptedMs - atMostMs <= 1
   }
 
   /** Expected time of what is in a mailbox. */
@@ -144,7 +150,7 @@ class Oracle {
     const { clock, preemptedMs } = this.world
     if (!this.mayTake(actor) || mailbox.isHalted) return false
     // the host is not told when an actor's jobs all await something, and looks now and then
-    if (!isSurely && this.isAwaiting(actor)) return true
+    if (!isSurely && this.isAwaiting(actor, false)) return true
     const [sinceMs, atMostMs] = this.progressAtMs.get(mailbox)
     if (isSurely ? clock.now() - sinceMs > 1 : clock.now() - preemptedMs - atMostMs > 1) return false
     const workMs = this.workOf(actor)
@@ -182,11 +188,20 @@ class Oracle {
 
   /** Only an actor that is slow, or is to end or halt, or whose tier closes, loses what it has not claimed. */
   takesBack (actor) {
-    const { clock, isClosing } = this.world
-    if (this.freeing > 0 || isClosing || !this.mayTake(actor)) return
+    this.taking++
+    const { clock } = this.world
+    if (!this.isSlow(actor)) return
     const [sinceMs] = this.progressAtMs.get(actor.mailbox) ?? [-Infinity]
     if (clock.now() - sinceMs <= 1) this.world.note(`jobs of actor ${actor.slot.id} are taken back ${clock.now() - sinceMs} ms after it settled one`)
   }
+
+  /** A slow one that has begun nothing keeps a job, or it would be given all of them again. */
+  tookBack (actor) {
+    this.taking--
+    if (this.isSlow(actor) && actor.mailbox.depth === 0) this.world.note(`actor ${actor.slot.id} is slow, and keeps nothing of what it was given`)
+  }
+
+  isSlow (actor) { return this.freeing === 0 && !this.world.isClosing && this.mayTake(actor) }
 
   /** Jobs in the injector. */
   queued () { return this.world.records.filter(({ job, key }) => key === undefined && job?.isQueued === true) }
@@ -215,7 +230,7 @@ class Oracle {
     if (mailbox.isHalted && !this.isDone(actor)) world.fail(`job ${record.order} is given to actor ${slot.id}, which is halted`)
     const isDone = this.isDone(actor)
     const hasRoom = depth === 0 || isDone || this.hasRoom(actor, false)
-    if (depth === 0 || this.isAwaiting(actor)) this.progresses(mailbox)
+    if (depth === 0 || (!mailbox.isWaking && this.isAwaiting(actor))) this.progresses(mailbox)
     if (record.hasTransfer && depth > 0 && !isDone) world.fail(`job ${record.order} has buffers to move and has to wait behind others`)
     if (!hasRoom && !isMoved) world.fail(`job ${record.order} is put behind ${this.workOf(actor)} ms of work in ${depth} jobs`)
     if (job.isKeyed) return this.atHome(record, actor)
