@@ -1,5 +1,6 @@
 // Deals the usable cpus to three tiers, each strategy in its own way.
-import { cpusAre } from '../machine/cpulist.js'
+import { errors } from '../errors.js'
+import { cpusAre, formatCpuList } from '../machine/cpulist.js'
 import { orderDomains } from './cores.js'
 import type { Cpu, Topology } from '../topology.js'
 import type { Core, Machine } from './cores.js'
@@ -98,9 +99,12 @@ export function dealExplicit (
   const usableIds = new Set(usable.map((cpu) => cpu.id))
   const known = new Set(topology.cpus.map((cpu) => cpu.id))
   const named = tiers.flatMap((tier) => tier.cpus ?? [])
-  const missing = named.filter((id) => !known.has(id))
+  for (const [index, { cpus = [] }] of tiers.entries()) {
+    const missing = cpus.filter((id) => known.size > 0 && !known.has(id))
+    if (missing.length === 0) continue
+    throw new errors.OPTION(`tiers[${index}].cpus`, `cpus of the machine, ${formatCpuList(known)}`, formatCpuList(missing))
+  }
   const barred = named.filter((id) => known.has(id) && !usableIds.has(id))
-  if (missing.length > 0) notes.push(`of the explicit tiers ${cpusAre(missing)} not on this machine`)
   if (barred.length > 0) notes.push(`of the explicit tiers ${cpusAre(barred)} offline or not allowed`)
   const deal = (tier?: ExplicitTier): Entry[] =>
     [...tier?.cpus ?? Array.from({ length: tier?.actors ?? 0 }, () => null)]

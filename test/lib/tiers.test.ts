@@ -238,17 +238,18 @@ t.test('only numbers of cores are known: 4 performance, 2 efficiency, 10 threads
 })
 
 t.test('explicit tiers: cpus or numbers of actors, thresholds given or by the rule', async (t) => {
-  const plan = makePlan(seedMachine(), { tiers: [{ cpus: [4, 6, 8, 99] }, { actors: 3, threshold: 1 }, { cpus: [5] }] })
+  const plan = makePlan(seedMachine(), { tiers: [{ cpus: [4, 6, 8, 10] }, { actors: 3, threshold: 1 }, { cpus: [5] }] })
   t.equal(plan.strategy, 'explicit')
   t.same(plan.tiers.map((tier) => tier.slots), [
-    [4, 6, 8, 99].map((cpu, id) => ({ id, cpu, tier: 1 })),
+    [4, 6, 8, 10].map((cpu, id) => ({ id, cpu, tier: 1 })),
     [4, 5, 6].map((id) => ({ id, cpu: null, tier: 2 })),
     [{ id: 7, cpu: 5, tier: 3 }]
   ])
   t.same(thresholdsOf(plan), [0, 1, 5])
   t.same(plan.reserved, [])
   t.same(makePlan(seedMachine(), { tiers: [{ actors: 2 }], strategy: 'tiered' }).maxActors, 2, 'beside the default')
-  t.match(plan.notes.join('\n'), /of the explicit tiers cpu 99 is not on this machine/)
+  const none: Topology = { ...seedMachine(), cpus: [] }
+  t.same(makePlan(none, { tiers: [{ cpus: [99] }] }).tiers[0]!.cpus, [99], 'where no cpu is known none is refused')
 })
 
 t.test('given thresholds replace the rule, and one that is never reached is noted', async (t) => {
@@ -277,6 +278,8 @@ t.test('bad options are refused by name, with what was expected and got', async 
   refuses({ tiers: [{ cpus: [1], actors: 1 }] }, /either cpus or actors/)
   refuses({ tiers: [{ cpus: [] }] }, /option tiers\[0\].cpus/)
   refuses({ tiers: [{ cpus: [1] }, { cpus: [1] }] }, /option tiers\[1\].cpus: expected each cpu once, got 1/)
+  refuses({ tiers: [{ cpus: [1] }, { cpus: [98, 2, 99] }] },
+    /^option tiers\[1\]\.cpus: expected cpus of the machine, 0-31, got 98-99$/)
   refuses({ tiers: [{ actors: 0 }] }, /option tiers\[0\].actors/)
   refuses({ tiers: [{ actors: 2, threshold: 1 }] }, /always open, got 1/)
   refuses({ tiers: [{ actors: 2 }], strategy: 'linear' }, /option strategy: expected none beside explicit tiers/)
