@@ -156,6 +156,38 @@ t.test('an exit hurts the job that ran and nobody else; an idempotent one runs a
   t.equal(Atomics.load(words, 0), 50)
 })
 
+t.test('an exit beside another async job is an error of the job that called it, and the other one ends', async (t) => {
+  const scheduler = await start(t, { asyncPerActor: 2 })
+  const words = sharedWords(3)
+  const exits = scheduler.offload('endAs', { words, number: 1, end: 'exit' })
+  const other = scheduler.offload('endAs', { words, number: 2 })
+  await until('both have begun', () => words[1] === 1 && words[2] === 1)
+  words[0] = 1
+  await t.rejects(exits, { name: 'Error', message: 'process.exit(3) was called' })
+  words[0] = 2
+  t.equal(await other, 2)
+  t.equal(await scheduler.offload('echo', 4), 4)
+  t.strictSame([...words], [2, 1, 1], 'each began once')
+  t.match(scheduler.snapshot(), { pending: 0, counters: { settled: { ok: 2, error: 1, exit: 0 } } })
+})
+
+t.test('a thread that dies with 3 async jobs: 2 reject as started, the idempotent one runs again', async (t) => {
+  const scheduler = await start(t, { asyncPerActor: 3 })
+  const words = sharedWords(4)
+  const [dies, other] = [{ number: 1, end: 'die' }, { number: 2 }].map((input) =>
+    scheduler.offload('endAs', { words, ...input }))
+  const again = scheduler.offload('endAs', { words, number: 3 }, { idempotent: true })
+  await until('all have begun', () => words[1] === 1 && words[2] === 1 && words[3] === 1)
+  words[0] = 1
+  await t.rejects(dies!, { ...code('ACTOR_EXIT'), started: true })
+  await t.rejects(other!, { ...code('ACTOR_EXIT'), started: true })
+  await until('its second run', () => words[3] === 2)
+  words[0] = 3
+  t.equal(await again, 3)
+  t.strictSame([...words], [3, 1, 1, 2])
+  t.match(scheduler.snapshot(), { pending: 0, counters: { restarts: 1, settled: { ok: 1, error: 0, exit: 2 } } })
+})
+
 t.test('an idempotent job that is cancelled while it waits for its second run is not said to have never started', async (t) => {
   const scheduler = await start(t, { backoffMs: 600_000 })
   const controller = new AbortController()
