@@ -18,7 +18,7 @@ export const errorTable = {
   FORBIDDEN: ['route %s forbids offloading (config.offload is false): job %s was not run', 500, Error],
   NOT_READY: ['job %s was offloaded before the actors were ready: await ready() first', 503, Error],
   OVERLOADED: ['job %s: %s actors open, %s jobs queued, limit %s; retry after %s s', 503, Error],
-  QUEUE_TIMEOUT: ['job %s: not started within %s ms (queueTimeoutMs)', 503, Error],
+  QUEUE_TIMEOUT: ['job %s: not started within %s ms (%s)', 503, Error],
   CLOSED: ['job %s: the pool is closed to new jobs or was closed before the job ended', 503, Error],
   QUARANTINED: ['job %s: refused for %s s: its runs ended %s actors, the last by: %s', 503, Error],
   UNAVAILABLE: ['job %s: no actor can run it: %s', 503, Error],

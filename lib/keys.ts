@@ -95,6 +95,9 @@ export class KeyedJobs {
     return this.#waiting.get(actor)?.[0]
   }
 
+  /** Jobs waiting for this actor. */
+  waitingFor (actor: Actor<Job>): number { return this.#waiting.get(actor)?.length ?? 0 }
+
   /** Actors that jobs wait for. */
   actors (): Iterable<Actor<Job>> { return this.#waiting.keys() }
 
@@ -109,6 +112,9 @@ export class KeyedJobs {
   * [Symbol.iterator] (): Generator<Job> {
     for (const jobs of this.#waiting.values()) yield * jobs
   }
+
+  /** The jobs that wait for each home, those accepted first in front. */
+  lines (): Iterable<readonly Job[]> { return this.#waiting.values() }
 
   #left (job: Job): void {
     job.isQueued = false

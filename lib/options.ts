@@ -46,7 +46,7 @@ export interface Options {
   nice?: number | readonly number[]
   /** jobs that may wait when every open actor is busy, at least 0 @default 10000 */
   maxQueued?: number
-  /** refuse at the door when the wait is estimated to be longer @default 10000 */
+  /** longest wait: a job is refused where it is estimated to be longer, dropped where it is; 0: none @default 10000 */
   maxQueueWaitMs?: number
   /** an input or result whose texts and buffers surely have more bytes is refused @default 268435456 */
   maxPayloadBytes?: number

@@ -4,7 +4,7 @@ import { Gate } from './gate.js'
 import { IdleSet } from './idle.js'
 import { KeyedJobs } from './keys.js'
 import { WITH_META } from './mailbox.js'
-import { Injector } from './queue.js'
+import { Injector, priorities } from './queue.js'
 import type { Clock, Timer } from './clock.js'
 import type { GateTier } from './gate.js'
 import type { JobMeta } from './jobs.js'
@@ -21,6 +21,8 @@ const SECOND_MS = 1
 const WINDOW_JOBS = 256
 /** An actor that has settled nothing for so long gets no more jobs, and loses those it has not claimed, ms. */
 const SLOW_MS = 1
+/** The level of most jobs: those below it are overtaken by them. */
+const NORMAL = priorities.indexOf('normal')
 /** Rounds of giving in one dispatch: each tier opens once, and a mailbox that has no room is tried again; chosen. */
 const PASSES = 4
 
@@ -29,6 +31,7 @@ export interface PlacingOptions {
   readonly metric: 'demand' | 'running'
   readonly closeDelayMs: number
   readonly ageMs: number
+  readonly maxQueueWaitMs: number
   readonly asyncPerActor: number
   readonly identity: PoolIdentity
 }
@@ -43,6 +46,8 @@ export interface PlacingEvents {
   unread (actor: Actor<Job>): void
   /** every actor of the lowest tier has failed, so the job's key has no home */
   homeless (job: Job): void
+  /** a job has waited for as long as it may */
+  overdue (job: Job): void
 }
 
 /** The jobs that wait, the gate, and who may hold what. */
@@ -66,6 +71,9 @@ export class Placing {
   #seenBacklog = 0
   #gateTimer: Timer | undefined
   #slowTimer: Timer | undefined
+  /** when the first of those that wait has waited for too long, at the earliest */
+  #overdueAtMs = Infinity
+  #overdueTimer: Timer | undefined
 
   constructor (plan: Plan, options: PlacingOptions, clock: Clock, load: Load, crew: Crew<Job>, counters: Counters,
     events: PlacingEvents) {
@@ -95,6 +103,13 @@ export class Placing {
     return count
   }
 
+  /** How many wait ahead of a new job, and how many actors it shares with them; undefined: one without a key. */
+  lineOf (job: Job | undefined): readonly [waiting: number, actors: number] {
+    if (job?.isKeyed !== true) return [this.backlog, this.openActors]
+    const home = this.keyed.homeOf(job.options.key!)
+    return [home === undefined ? 0 : this.keyed.waitingFor(home), 1]
+  }
+
   /** Actors that could start a job now: none while jobs wait here. */
   get idleActors (): number {
     if (this.backlog > 0) return 0
@@ -111,14 +126,16 @@ export class Placing {
 
   /** Let a new job wait. */
   enqueue (job: Job): void {
-    if (job.isKeyed) this.putBack(job)
-    else this.queue.push(job)
+    if (job.isKeyed) return this.putBack(job)
+    this.queue.push(job)
+    this.#bound(job)
   }
 
   /** Let a job wait again, ahead of those accepted after it. */
   putBack (job: Job): void {
     if (!job.isKeyed) this.queue.putBack(job)
-    else if (!this.keyed.push(job)) this.#events.homeless(job)
+    else if (!this.keyed.push(job)) return this.#events.homeless(job)
+    this.#bound(job)
   }
 
   /** Take a job out of what waits. */
@@ -210,6 +227,7 @@ export class Placing {
   /** Give waiting jobs to actors that may hold them; then let idle actors take over work. */
   dispatch (): void {
     const nowMs = this.#clock.now()
+    if (nowMs >= this.#overdueAtMs) this.#dropOverdue(nowMs)
     this.#revokeFromSlow(nowMs)
     if (this.keyed.length > 0) {
       for (const actor of this.keyed.actors()) this.#rehome(actor)
@@ -251,6 +269,41 @@ export class Placing {
   close (): void {
     this.#gateTimer?.cancel()
     this.#slowTimer?.cancel()
+    this.#overdueTimer?.cancel()
+    this.#overdueAtMs = Infinity
+  }
+
+  /** When a job has waited for as long as it may: the wait at the door is that of its priority or a higher one. */
+  #latestMs ({ acceptedAtMs, level, isKeyed }: Job): number {
+    const { maxQueueWaitMs, ageMs } = this.#options
+    return acceptedAtMs + maxQueueWaitMs + (isKeyed ? 0 : Math.max(0, level - NORMAL) * ageMs)
+  }
+
+  /** This job waits: one timer is set to when the first of all is overdue. */
+  #bound (job: Job): void {
+    if (this.#options.maxQueueWaitMs === 0) return
+    const latestMs = this.#latestMs(job)
+    if (latestMs >= this.#overdueAtMs) return
+    this.#overdueAtMs = latestMs
+    this.#overdueTimer?.cancel()
+    const waitMs = Math.max(1, Math.ceil(latestMs - this.#clock.now()))
+    this.#overdueTimer = this.#clock.after(waitMs, () => this.#dropOverdue(this.#clock.now()))
+  }
+
+  #dropOverdue (nowMs: number): void {
+    this.#overdueAtMs = Infinity
+    const overdue: Job[] = []
+    for (const line of [...this.queue.lines(), ...this.keyed.lines()]) {
+      for (const job of line) {
+        if (this.#latestMs(job) > nowMs + 0.5) {
+          this.#bound(job)
+          break
+        }
+        overdue.push(job)
+      }
+    }
+    // each may have others given, and taken back
+    for (const job of overdue) if (job.isQueued) this.#events.overdue(job)
   }
 
   /** Idle actors first, lowest tier first; then the one with the least work among those that may hold another. */
@@ -345,7 +398,7 @@ export class Placing {
     for (const job of actor.mailbox?.takeBackMany(limit) ?? []) {
       this.untie(job, actor)
       this.#counters.takenBack++
-      this.queue.putBack(job)
+      this.putBack(job)
     }
     this.settled(actor)
   }

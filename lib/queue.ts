@@ -76,10 +76,11 @@ export class Injector<T extends Queued> {
   }
 
   * [Symbol.iterator] (): Generator<T> {
-    for (const lane of this.#lanes) {
-      for (const job of lane.jobs) if (job?.isQueued) yield job
-    }
+    for (const lane of this.#lanes) yield * waiting(lane)
   }
+
+  /** The jobs of each priority, those accepted first in front. */
+  lines (): Generator<T>[] { return this.#lanes.map(waiting) }
 
   #first (): [Lane<T>, T] | undefined {
     let best: [Lane<T>, T] | undefined
@@ -120,4 +121,8 @@ export class Injector<T extends Queued> {
       this.#places += lane.jobs.length
     }
   }
+}
+
+function * waiting<T extends Queued> ({ jobs }: Lane<T>): Generator<T> {
+  for (const job of jobs) if (job?.isQueued) yield job
 }

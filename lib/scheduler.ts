@@ -134,7 +134,11 @@ export class Scheduler {
       homeless: (job) => {
         const error = new errors.UNAVAILABLE(job.kind.name, 'every actor of tier 1 has failed')
         this.#settling.fail(job, 'exit', error)
-      }
+      },
+      overdue: (job) => this.#settling.expire(job, () => {
+        const error = new errors.QUEUE_TIMEOUT(job.kind.name, options.maxQueueWaitMs, 'maxQueueWaitMs')
+        return Object.assign(error, { retryAfterS: this.#retryAfterS(job) })
+      })
     })
     if (options.recycle !== undefined) {
       this.#recycler = new Recycler(options.recycle, this.#clock, this.#load, this.#crew)
@@ -240,7 +244,8 @@ export class Scheduler {
     const hasCaller = callerStack === true || (callerStack === 'auto' && !(kind.meanMs < CALLER_MIN_MS))
     if (hasCaller && below !== undefined) job.caller = captureCaller(below)
     if (queueTimeoutMs > 0) {
-      job.queueDeadline = this.#deadlines.add(queueTimeoutMs, () => this.#settling.expire(job, queueTimeoutMs))
+      job.queueDeadline = this.#deadlines.add(queueTimeoutMs, () => this.#settling.expire(job, () =>
+        new errors.QUEUE_TIMEOUT(name, queueTimeoutMs, 'queueTimeoutMs')))
     }
     if (options.signal !== undefined) this.#settling.listen(options.signal, job)
   }
@@ -403,7 +408,7 @@ export class Scheduler {
     const { overflow } = this.#options
     const { backlog, openActors, gate } = this.#placing
     const isBroken = openActors === 0 && this.#isBroken()
-    const isFull = isBroken || this.#isFull()
+    const isFull = isBroken || this.#isFull(job)
     // elsewhere only when every tier here is open and nothing of the call is bound to this process
     if (overflow !== undefined && job.options.spill !== false && job.isMovable &&
       (isFull || gate.nextTier === undefined)) {
@@ -417,19 +422,21 @@ export class Scheduler {
     }
     if (!isFull) return false
     if (isBroken) throw this.#unavailable(job)
-    throw this.#overloaded(job.kind, openActors, backlog)
+    throw this.#overloaded(job.kind, openActors, backlog, job)
   }
 
-  #isFull (): boolean {
+  #isFull (job?: Job): boolean {
     const { maxQueued, maxQueueWaitMs } = this.#options
-    const { backlog } = this.#placing
-    return backlog >= maxQueued || (maxQueueWaitMs > 0 && backlog > 0 && this.#waitMs() > maxQueueWaitMs)
+    if (this.#placing.backlog >= maxQueued) return true
+    if (maxQueueWaitMs === 0) return false
+    const [waiting, actors] = this.#placing.lineOf(job)
+    return waiting > 0 && this.#settling.estimate.waitMs(waiting, actors) > maxQueueWaitMs
   }
 
   /** Without a stack, which says nothing here and would be a tenth of what a refused request costs. */
-  #overloaded ({ name }: Kind, openActors: number, backlog: number): Error {
+  #overloaded ({ name }: Kind, openActors: number, backlog: number, job?: Job): Error {
     this.#counters.refused++
-    const retryAfterS = this.#retryAfterS()
+    const retryAfterS = this.#retryAfterS(job)
     const { stackTraceLimit } = Error
     Error.stackTraceLimit = 0
     const error = new errors.OVERLOADED(name, openActors, backlog, this.#options.maxQueued, retryAfterS)
@@ -513,13 +520,13 @@ export class Scheduler {
 
   /** Expected wait of a job that would be queued now, ms. */
   #waitMs (): number {
-    return this.#settling.estimate.waitMs(this.#placing.backlog, this.#placing.openActors)
+    return this.#settling.estimate.waitMs(...this.#placing.lineOf(undefined))
   }
 
-  #retryAfterS (): number {
+  #retryAfterS (job?: Job): number {
     // without the caution: half of those who wait so long would come too late otherwise
-    const { backlog, openActors } = this.#placing
-    const waitMs = backlog * this.#settling.estimate.meanMs / Math.max(1, openActors)
+    const [waiting, actors] = this.#placing.lineOf(job)
+    const waitMs = waiting * this.#settling.estimate.paceMs / Math.max(1, actors)
     return Math.max(1, Math.ceil(waitMs / 1000))
   }
 

@@ -190,9 +190,9 @@ export class Settling {
   }
 
   /** A job waited longer than it may; one that has started goes on. */
-  expire (job: Job, queueTimeoutMs: number): void {
+  expire (job: Job, error: () => unknown): void {
     if (job.deaths > 0 || !this.#withdraw(job)) return
-    this.fail(job, 'expired', new errors.QUEUE_TIMEOUT(job.kind.name, queueTimeoutMs))
+    this.fail(job, 'expired', error())
     this.#placing.dispatch()
   }
 
@@ -340,7 +340,10 @@ export class Settling {
   #read (actor: Actor<Job>): boolean {
     this.#nowMs = this.#clock.now()
     const mailbox = actor.mailbox!
+    const busyMs = this.#nowMs - actor.progressAtMs
+    const jobsBefore = actor.jobs
     if (mailbox.drain(this.#onReply) === 0) return false
+    this.estimate.pace(busyMs, actor.jobs - jobsBefore)
     const id = this.#halted.get(mailbox)
     if (id !== undefined && mailbox.jobOf(id) === undefined) {
       this.#halted.delete(mailbox)
@@ -402,7 +405,6 @@ export class Settling {
     const waitMs = Math.max(0, startedAtMs - job.acceptedAtMs)
     const borderMs = Math.max(0, nowMs - startedAtMs - runMs)
     kind.meanMs = Number.isNaN(kind.meanMs) ? runMs : kind.meanMs + (runMs - kind.meanMs) / 8
-    this.estimate.record(runMs)
     if (actor !== undefined) {
       kind.times[this.#tierIndex.get(actor.slot.tier)!]!.record(waitMs, runMs, borderMs)
       actor.workMs -= job.workMs

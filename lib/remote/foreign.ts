@@ -44,7 +44,7 @@ function resultOf (error: unknown, signal: AbortSignal): RunResult {
   if (signal.aborted && signal.reason === SHUTDOWN) return { ...failed, putBack: true }
   const isOurs = (...keys: (keyof typeof errors)[]): boolean => keys.some((key) => error instanceof errors[key])
   // this pool could not run it, another one may
-  if (isOurs('CLOSED', 'NOT_READY', 'OVERLOADED')) return { ...failed, putBack: true }
+  if (isOurs('CLOSED', 'NOT_READY', 'OVERLOADED', 'QUEUE_TIMEOUT')) return { ...failed, putBack: true }
   if (signal.aborted && signal.reason instanceof errors.REMOTE_EXPIRED) return { status: 'expired', error: toText(signal.reason) }
   if (isOurs('CANCELLED')) return { ...failed, status: 'cancelled' }
   return { ...failed, mayRetry: !isOurs('REMOTE_ENVELOPE', 'UNKNOWN_JOB', 'RESULT_UNCLONEABLE', 'RESULT_PAYLOAD', 'INPUT_UNCLONEABLE') }

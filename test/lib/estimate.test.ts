@@ -1,21 +1,58 @@
 import t from 'tap'
 import { Estimate } from '#lib/estimate'
 
-t.test('runs of 20 ms, always the same: 100 jobs on 4 actors wait 500 ms, on none as on one', async (t) => {
+const isClose = (got: number, wanted: number, by = 1): boolean => Math.abs(got - wanted) < by
+
+function filled (jobs: number, msOf: (job: number) => number): Estimate {
   const estimate = new Estimate()
-  t.equal(estimate.waitMs(100, 4), 25, 'before the first run it is 1 ms')
-  for (let run = 0; run < 300; run++) estimate.record(20)
-  t.equal(estimate.meanMs, 20)
-  t.ok(Math.abs(estimate.waitMs(100, 4) - 500) < 1, `${estimate.waitMs(100, 4)}`)
-  t.equal(estimate.waitMs(100, 0), estimate.waitMs(100, 1))
-  t.equal(estimate.waitMs(0, 4), 0)
+  for (let job = 0; job < jobs; job++) estimate.pace(msOf(job), 1)
+  return estimate
+}
+
+t.test('one job in 20 ms, always the same: 100 jobs on 4 actors wait 520 ms, for what runs too', async (t) => {
+  t.equal(new Estimate().waitMs(100, 4), 26, 'before the first it is 1 ms')
+  const estimate = filled(300, () => 20)
+  t.ok(isClose(estimate.waitMs(100, 4), 520), `${estimate.waitMs(100, 4)}`)
+  t.equal(estimate.waitMs(100, 0), estimate.waitMs(100, 1), 'without an actor it is as with one')
+  t.ok(isClose(estimate.waitMs(0, 4), 20), 'only what runs')
+})
+
+t.test('settled many at once, each counts: 64 in 1.28 ms are 20 µs each, the first batch and later ones', async (t) => {
+  const estimate = new Estimate()
+  for (let batch = 0; batch < 20; batch++) {
+    estimate.pace(1.28, 64)
+    t.ok(isClose(estimate.paceMs, 0.02, 1e-9), `${estimate.paceMs}`)
+  }
+  estimate.pace(5, 0)
+  t.ok(isClose(estimate.paceMs, 0.02, 1e-9), 'none settled says nothing')
+  // each pair is 2 and 182 ms, or two of 2, so that the deviation of one is known from pairs
+  const pairs = new Estimate()
+  for (let pair = 0; pair < 5000; pair++) pairs.pace(pair % 5 === 0 ? 184 : 4, 2)
+  t.ok(isClose(pairs.spread, 2.7, 0.5), `${pairs.spread}`)
+})
+
+t.test('jobs of 20 ms that take 40 from now on: after 64 of them the estimate is at 36 or more', async (t) => {
+  const estimate = filled(300, () => 20)
+  for (let job = 0; job < 64; job++) estimate.pace(40, 1)
+  t.ok(estimate.paceMs >= 36 && estimate.paceMs <= 40, `${estimate.paceMs}`)
 })
 
 t.test('2 ms (90 %) and 182 ms: the mean is 20 ms, the deviation 54 ms, and the estimate is above the mean wait', async (t) => {
-  const estimate = new Estimate()
-  for (let run = 0; run < 5000; run++) estimate.record(run % 10 === 0 ? 182 : 2)
-  t.ok(Math.abs(estimate.meanMs - 20) < 3, `${estimate.meanMs}`)
-  t.ok(Math.abs(estimate.deviationMs - 54) < 6, `${estimate.deviationMs}`)
+  const estimate = filled(5000, (job) => job % 10 === 0 ? 182 : 2)
+  t.ok(isClose(estimate.paceMs, 20, 3), `${estimate.paceMs}`)
+  t.ok(isClose(estimate.spread, 2.7, 0.3), `${estimate.spread}`)
   const waitMs = estimate.waitMs(800, 4)
   t.ok(waitMs > 1.2 * 4000 && waitMs < 1.9 * 4000, `${waitMs}`)
+  // 20 × (1 + 2.7² / 2): what runs is a long one in 9 of 10 looks
+  t.ok(isClose(estimate.waitMs(0, 4), 93, 15), `${estimate.waitMs(0, 4)}`)
+})
+
+t.test('one job of 30 s among those of 20 ms counts as 200 ms: 100 jobs on 4 actors still wait less than a second', async (t) => {
+  const estimate = filled(300, () => 20)
+  estimate.pace(30_000, 1)
+  t.ok(isClose(estimate.paceMs, 20 + 180 / 32, 0.1), `${estimate.paceMs}`)
+  for (let job = 0; job < 10; job++) estimate.pace(20, 1)
+  t.ok(estimate.waitMs(100, 4) < 1500, `${estimate.waitMs(100, 4)}`)
+  for (let job = 0; job < 300; job++) estimate.pace(30_000, 1)
+  t.ok(estimate.paceMs > 25_000, 'but all of them are the truth')
 })

@@ -1,7 +1,10 @@
-// Three times the capacity for 60 s of virtual time: goodput, waits, Retry-After, backlog, ageing of priorities.
+// Three times the capacity for 60 s of virtual time: goodput, waits, Retry-After, backlog, ageing of priorities; what
+// the estimate cannot know.
 import t from 'tap'
 import { exponential, randomOf } from '#lib/simulator/random'
 import { planOf, virtualPool } from '../fixtures/virtual'
+import type { World } from '#lib/simulator/mailbox'
+import type { OffloadOptions } from '#lib/pending'
 import type { Ended } from '../fixtures/virtual'
 
 t.setTimeout(240_000)
@@ -14,9 +17,11 @@ const MAX_WAIT_MS = 4000
 
 interface Offered { readonly atMs: number, readonly runMs: number, readonly ended: Ended, readonly isLow: boolean }
 
-async function overload (rate: number, runOf: (random: () => number) => number) {
+type RunOf = (random: () => number, atMs: number) => number
+
+async function overload (rate: number, runOf: RunOf, times: Partial<World> = {}, lowShare = 0.1) {
   const { offer, at, clock, scheduler } = await virtualPool(planOf([ACTORS, 0]),
-    { maxQueueWaitMs: MAX_WAIT_MS, ageMs: 1000, timeoutMs: 0 })
+    { maxQueueWaitMs: MAX_WAIT_MS, ageMs: 1000, timeoutMs: 0 }, times)
   const random = randomOf(1)
   const beganAtMs = clock.now()
   const admitted: Offered[] = []
@@ -24,8 +29,8 @@ async function overload (rate: number, runOf: (random: () => number) => number) 
   let mostWaiting = 0
   for (let atMs = beganAtMs; atMs < beganAtMs + SECONDS * 1000; atMs += exponential(random, 1000 / rate)) {
     at(atMs)
-    const runMs = runOf(random)
-    const isLow = random() < 0.1
+    const runMs = runOf(random, atMs - beganAtMs)
+    const isLow = random() < lowShare
     try {
       admitted.push({ atMs, runMs, isLow, ended: offer({ runMs }, { priority: isLow ? 'low' : 'normal' }) })
     } catch (error) {
@@ -66,3 +71,49 @@ for (const [name, runOf] of [
     t.ok(wrong.length === 0, `${wrong.length} of ${refused.length} times Retry-After was wrong by more than a factor of 2`)
   })
 }
+
+t.test('actors that get no CPU for 5 ms before and after a run of 20 ms: 133/s, and nobody waits for more than 4 s or in vain', async (t) => {
+  const { admitted, goodput, waitOf } = await overload(3 * CAPACITY, () => MEAN_MS, { stepMs: () => 5 }, 0)
+  t.ok(goodput > 0.9 * 133 && goodput < 1.1 * 133, `goodput ${goodput.toFixed(0)}/s`)
+  t.ok(admitted.every(({ ended }) => ended.code === 'ok'), 'all that was admitted ended well')
+  const most = Math.max(...admitted.map(waitOf))
+  t.ok(most < MAX_WAIT_MS && most > 0.9 * MAX_WAIT_MS, `the longest wait was ${most.toFixed(0)} ms`)
+})
+
+t.test('jobs of 20 ms take 40 from the 30th second on: what would wait for more than 4 s is told so then, and never runs', async (t) => {
+  const { admitted, goodput, waitOf } = await overload(3 * CAPACITY, (_random, atMs) => atMs < 30_000 ? 20 : 40, {}, 0)
+  t.ok(goodput > 0.9 * 0.75 * CAPACITY, `goodput ${goodput.toFixed(0)}/s`)
+  const ran = admitted.filter(({ ended }) => ended.code === 'ok')
+  t.ok(Math.max(...ran.map(waitOf)) < MAX_WAIT_MS + 1, `the longest wait was ${Math.max(...ran.map(waitOf)).toFixed(0)} ms`)
+  const dropped = admitted.filter(({ ended }) => ended.code !== 'ok')
+  t.ok(dropped.length > 100 && dropped.length < 800, `${dropped.length} of ${admitted.length}, at most as many as waited`)
+  for (const { atMs, ended } of dropped) {
+    const { code, settledAtMs, error } = ended
+    if (code !== 'QUEUE_TIMEOUT' || Math.abs(settledAtMs - atMs - MAX_WAIT_MS) > 2 || !(error.retryAfterS >= 1) ||
+      error.statusCode !== 503 || !/within 4000 ms \(maxQueueWaitMs\)/.test(error.message)) {
+      return t.fail(`${code} after ${settledAtMs - atMs} ms: ${error.message}`)
+    }
+  }
+})
+
+t.test('the jobs of one key wait for its home alone: they are refused by its line, others by that of all', async (t) => {
+  const { offer, at } = await virtualPool(planOf([ACTORS, 0]), { maxQueueWaitMs: 100, timeoutMs: 0 })
+  const codes = (count: number, options: OffloadOptions): string[] => Array.from({ length: count }, () => {
+    try {
+      return offer({ runMs: 20 }, options).code
+    } catch (error) {
+      return (error as { code: string }).code.slice(18)
+    }
+  })
+  for (let atMs = 2; atMs < 4000; atMs += 20) {
+    at(atMs)
+    offer({ runMs: 20 })
+  }
+  at(5000)
+  const one = codes(10, { key: 'a' })
+  // one runs, and behind 3 others and it the wait is 80 ms
+  t.same(one, [...Array(5).fill('pending'), ...Array(5).fill('OVERLOADED')])
+  const others = codes(40, {})
+  // three run; 4 wait already, and behind 15 on 4 actors and what runs it is 95 ms
+  t.same(others.filter((code) => code === 'pending').length, 3 + 12)
+})

@@ -233,6 +233,21 @@ t.test('the run clock starts with the run, the queue clock ends with it', async 
   t.equal(await behind, 50)
 })
 
+t.test('what waits for maxQueueWaitMs is told so then, with 503 and when to come again, and never runs; with 0 it waits', async (t) => {
+  const scheduler = await start(t, { maxQueueWaitMs: 30 })
+  const words = sharedWords(1)
+  const long = scheduler.offload('wait', 150)
+  const late = [{}, { key: 'a' }, { queueTimeoutMs: 60_000 }].map((options) => scheduler.offload('count', words, options))
+  for (const one of late) {
+    await t.rejects(one, { ...code('QUEUE_TIMEOUT'), statusCode: 503, retryAfterS: 1, message: /within 30 ms \(maxQueueWaitMs\)/ })
+  }
+  t.equal(await long, 150)
+  t.equal(Atomics.load(words, 0), 0)
+  t.equal(scheduler.snapshot().counters.settled.expired, 3)
+  const patient = await start(t, { maxQueueWaitMs: 0 })
+  t.strictSame(await Promise.all([patient.offload('wait', 100), patient.offload('echo', 1)]), [100, 1])
+})
+
 t.test('a full queue refuses with 503 and whole seconds to wait, and what was refused never runs', async (t) => {
   const scheduler = await start(t, { maxQueued: 2 })
   const words = sharedWords(1)

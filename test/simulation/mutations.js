@@ -1,6 +1,7 @@
 'use strict'
 // Broken copies of the rules: each must be found out by the simulation, so that it is known to be able to fail.
 const { Broadcasts } = require('../../dist/lib/broadcasts.js')
+const { Estimate } = require('../../dist/lib/estimate.js')
 const { SimulatedMailbox } = require('../../dist/lib/simulator/mailbox.js')
 const { IdleSet } = require('../../dist/lib/idle.js')
 const { KeyedJobs } = require('../../dist/lib/keys.js')
@@ -69,7 +70,17 @@ const mutations = {
     return first.call(this, Infinity)
   })],
   'a tier closes without its delay': [/has to be with/, part({ options: { closeDelayMs: 0 } })],
-  'the wait is not bounded': [/waits too long/, part({ options: { maxQueueWaitMs: 0 } })],
+  'the wait is not bounded': [/waits too long|maxQueueWaitMs allows/, part({ options: { maxQueueWaitMs: 0 } })],
+  'what waits for too long is not dropped': [/maxQueueWaitMs allows/, method(Settling, 'expire', (expire) => function (job, error) {
+    if (!error().message.includes('maxQueueWaitMs')) expire.call(this, job, error)
+  })],
+  'the wait is estimated without what runs': [/waits too long/, method(Estimate, 'waitMs', (waitMs) => function (backlog, actors) {
+    return waitMs.call(this, backlog, actors) - waitMs.call(this, 0, actors)
+  })],
+  'the pace is not measured': [/count in the pace/, method(Estimate, 'pace', () => function () {})],
+  'the pace is that of another time': [/said to have been busy/, method(Estimate, 'pace', (pace) => function (ms, jobs) {
+    pace.call(this, ms + 50, jobs)
+  })],
   'priorities do not age': [/whose turn it is/, part({ options: { ageMs: 1e9 } })],
   'priorities do not count': [/whose turn it is/, part({ options: { ageMs: 0 } })],
   'close() does not drain': [/is told of the close\(\)/, part({ options: { drainMs: 0 } })],
@@ -116,9 +127,9 @@ const mutations = {
   'a slow actor keeps nothing': [/keeps nothing/, method(Placing, 'takeBackAll', (takeBackAll) => function (actor) {
     takeBackAll.call(this, actor)
   })],
-  'a deadline counts what has begun': [/began and is told/, method(Settling, 'expire', (expire) => function (job, ms) {
-    expire.call(this, job, ms)
-    this.abandon(job, 'expired', () => Object.assign(new Error(`${ms}`), { code: 'FST_ERR_SPILLOVER_QUEUE_TIMEOUT' }))
+  'a deadline counts what has begun': [/began and is told/, method(Settling, 'expire', (expire) => function (job, error) {
+    expire.call(this, job, error)
+    this.abandon(job, 'expired', () => Object.assign(new Error(), { code: 'FST_ERR_SPILLOVER_QUEUE_TIMEOUT' }))
   })]
 }
 

@@ -1,6 +1,7 @@
 'use strict'
 // What must hold of where jobs go, worked out anew from the README: which tiers are open, who is served next and by
 // whom, who may hold another job, how long one may wait and run.
+const { Estimate } = require('../../dist/lib/estimate.js')
 const { Gate } = require('../../dist/lib/gate.js')
 const { Injector } = require('../../dist/lib/queue.js')
 const { Placing } = require('../../dist/lib/placing.js')
@@ -19,6 +20,7 @@ function tap (type, name, note) {
   }
 }
 tap(Gate, 'update', ({ openTier }, [active, backlog, nowMs]) => current.gate(active, backlog, nowMs, openTier))
+tap(Estimate, 'pace', (_estimate, [ms, jobs]) => current.paced(ms, jobs))
 tap(Gate, 'replan', (_gate, [tiers]) => current.replanned(tiers))
 for (const name of ['push', 'putBack']) {
   tap(Injector, name, (_queue, [job]) => {
@@ -66,8 +68,10 @@ class Oracle {
     /** what the gate was shown last: active actors, jobs that wait */
     this.shown = undefined
     this.placing = undefined
-    /** run times of all replies that were read */
-    this.runs = []
+    /** how long actors were busy for how many replies each */
+    this.paces = []
+    /** replies that were read and are not counted in there: of which mailbox, how many, since when it was busy */
+    this.unpaced = undefined
     this.means = new Map()
     /** mailbox -> between which times it was last given a job while empty, or a reply of it was read */
     this.progressAtMs = new WeakMap()
@@ -272,26 +276,67 @@ class Oracle {
   read ({ input: { name } }, slot, runMs) {
     const mean = this.means.get(name)
     this.means.set(name, mean === undefined ? runMs : mean + (runMs - mean) / 8)
-    this.runs.push(runMs)
     const { mailbox } = this.world.crew.actors[slot]
-    if (mailbox !== undefined) this.progresses(mailbox)
+    if (mailbox !== undefined) {
+      if (this.unpaced !== undefined && this.unpaced.mailbox !== mailbox) this.isPaced()
+      this.unpaced ??= { mailbox, jobs: 0, busy: this.progressAtMs.get(mailbox) }
+      this.unpaced.jobs++
+      this.progresses(mailbox)
+    }
     this.world.lives.read(mailbox)
   }
 
-  /** May a job that found no actor wait, with so many waiting before it? */
-  isTooLong (waiting) {
-    const { maxQueueWaitMs } = this.world.options
-    if (maxQueueWaitMs === 0 || waiting === 0) return false
-    const open = this.world.crew.actors.filter((actor) => this.mayTake(actor)).length
-    let [sum, squares] = [0, 0]
-    for (const [at, runMs] of this.runs.entries()) {
-      if (at > 0) squares += (runMs - sum / at) ** 2
-      sum += runMs
+  /** An actor is said to have been busy for so long with so many jobs. */
+  paced (ms, jobs) {
+    const { unpaced, world } = this
+    this.unpaced = undefined
+    if (jobs !== (unpaced?.jobs ?? 0)) world.note(`${jobs} jobs are counted in the pace, ${unpaced?.jobs} were read`)
+    if (unpaced === undefined) return
+    this.paces.push([ms, jobs])
+    const [sinceMs, atMostMs] = unpaced.busy
+    const nowMs = world.clock.now()
+    if (ms > nowMs - sinceMs + EPS || ms < nowMs - world.preemptedMs - atMostMs - EPS) {
+      world.note(`an actor is said to have been busy for ${ms} ms, and was from ${sinceMs} to ${nowMs}`)
     }
-    const meanMs = this.runs.length === 0 ? 1 : sum / this.runs.length
-    const deviationMs = this.runs.length === 0 ? 0 : Math.sqrt(squares / this.runs.length)
-    const error = 2.5 * deviationMs * (waiting / Math.sqrt(512) + Math.sqrt(waiting))
-    return (waiting * meanMs + error) / Math.max(1, open) > maxQueueWaitMs
+  }
+
+  isPaced () {
+    if (this.unpaced !== undefined) this.world.fail(`${this.unpaced.jobs} replies are read and do not count in the pace`)
+  }
+
+  /** May a job that found no actor wait, with so many waiting before it? */
+  isTooLong (all, { key }) {
+    const { options: { maxQueueWaitMs }, crew } = this.world
+    if (maxQueueWaitMs === 0) return false
+    const waiting = key === undefined ? all : this.atHomeOf(key)
+    if (waiting === 0) return false
+    const open = key === undefined ? crew.actors.filter((actor) => this.mayTake(actor)).length : 1
+    let [settled, paceMs, variance] = [0, 1, 0]
+    const spread = () => paceMs === 0 ? 0 : Math.sqrt(variance) / paceMs
+    const window = () => Math.min(256, Math.max(32, 256 * spread() ** 2))
+    for (const [at, [ms, jobs]] of this.paces.entries()) {
+      const mostMs = at === 0 ? Infinity : 10 * (paceMs + Math.sqrt(variance))
+      const off = Math.min(mostMs, ms / jobs) - paceMs
+      settled = Math.min(window(), settled + jobs)
+      paceMs += off * Math.min(1, jobs / settled)
+      if (at > 0) variance += (off ** 2 * jobs - variance) * Math.min(1, jobs / settled)
+    }
+    const error = 2.5 * spread() * (waiting / Math.sqrt(2 * window()) + Math.sqrt(waiting))
+    return paceMs * ((waiting + error) / Math.max(1, open) + 1 + spread() ** 2 / 2) > maxQueueWaitMs
+  }
+
+  /** Jobs that wait for the home of this key. */
+  atHomeOf (key) {
+    const { world, placing } = this
+    return world.records.filter((record) => record.key !== undefined && record.isAccepted && record.settled === 0 &&
+      !world.isHeld(record) && placing.keyed.homeOf(record.key) === placing.keyed.homeOf(key)).length
+  }
+
+  /** How long a job may wait, ms: one of low priority is overtaken by those of `ageMs`. */
+  longestMs ({ key, level }) {
+    const { maxQueueWaitMs, ageMs } = this.world.options
+    if (maxQueueWaitMs === 0) return Infinity
+    return maxQueueWaitMs + (key === undefined && level === 2 ? ageMs : 0)
   }
 
   /** After each step of host or actor. */
@@ -321,6 +366,7 @@ class Oracle {
     }
     if (load.openTier < world.openTier) world.fail(`actors are told that tier ${load.openTier} is open, and ${world.openTier} is`)
     const idle = crew.actors.find((actor) => this.isIdle(actor))
+    this.isPaced()
     if (queued.length > 0 && !crew.actors.some(({ mailbox }) => mailbox?.depth >= world.parts.places)) {
       const first = queued.reduce((best, each) => this.rank(each) < this.rank(best) ? each : best)
       const room = crew.actors.find((actor) =>
@@ -368,6 +414,10 @@ class Oracle {
       if (!isAccepted || settled > 0) continue
       if (queueTimeoutMs > 0 && claims === 0 && nowMs > acceptedAtMs + queueTimeoutMs + world.slackMs) {
         world.fail(`job ${order} waits longer than ${queueTimeoutMs} ms`)
+      }
+      const longestMs = this.longestMs(record)
+      if (claims === 0 && nowMs > acceptedAtMs + longestMs + world.slackMs && !world.isHeld(record)) {
+        world.fail(`job ${order} waits longer than maxQueueWaitMs allows, ${longestMs} ms`)
       }
       if (timeoutMs > 0 && isClaimed && !record.hasReplied && startedAtMs > 0 &&
         nowMs > startedAtMs + timeoutMs + world.slackMs && world.isHeld(record)) {

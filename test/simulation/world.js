@@ -242,7 +242,7 @@ class World {
     const cancel = chance(this.mood.cancel) ? this.cancelOf(record) : undefined
     if (cancel !== undefined) options.signal = cancel.controller.signal
     const waitingBefore = this.waiting()
-    const isTooLong = this.oracle.isTooLong(waitingBefore)
+    const isTooLong = this.oracle.isTooLong(waitingBefore, record)
     const couldRun = this.oracle.couldRun(record)
     this.wasFull = false
     record.order = this.records.length
@@ -379,8 +379,9 @@ class World {
     if (code === 'CLOSED' && nowMs < this.closedAtMs + this.options.drainMs - 1e-6) {
       this.fail(`job ${order} is told of the close() ${nowMs - this.closedAtMs} ms after it`)
     }
-    if (code === 'QUEUE_TIMEOUT' && nowMs < record.acceptedAtMs + record.queueTimeoutMs - 1) {
-      this.fail(`job ${order} waited ${nowMs - record.acceptedAtMs} ms and is told of ${record.queueTimeoutMs}`)
+    const longestMs = Math.min(record.queueTimeoutMs || Infinity, this.oracle.longestMs(record))
+    if (code === 'QUEUE_TIMEOUT' && nowMs < record.acceptedAtMs + longestMs - 1) {
+      this.fail(`job ${order} waited ${nowMs - record.acceptedAtMs} ms and is told of ${longestMs}`)
     }
     if (code === 'CLOSED' && !this.isClosing) this.fail(`job ${order} is told of a close() that was not`)
     if (code === 'QUARANTINED') {
