@@ -343,7 +343,10 @@ export class Placing {
   #doneActor (): Actor<Job> | undefined {
     for (let slot = 0; slot < this.#openSlots; slot++) {
       const actor = this.#actors[slot]!
-      if (actor.state === 'open' && actor.mailbox!.depth === 1 && actor.mailbox!.hasReply) return actor
+      if (actor.state !== 'open') continue
+      const { depth, hasReply, isHalted } = actor.mailbox!
+      // a halted one would count as idle with what it is given, until the reply is read
+      if (depth === 1 && hasReply && !isHalted) return actor
     }
     return undefined
   }

@@ -129,7 +129,7 @@ class Oracle {
 
   mayTake ({ state, slot }) { return state === 'open' && slot.tier <= this.world.openTier }
   isIdle (actor) { return this.mayTake(actor) && actor.mailbox.depth === 0 }
-  isDone ({ mailbox }) { return mailbox.depth === 1 && mailbox.hasReply }
+  isDone ({ mailbox }) { return mailbox.depth === 1 && mailbox.hasReply && !mailbox.isHalted }
 
   /** All that it has begun is async and waits, and it may begin another. */
   isAwaiting ({ mailbox }, isSurely = true) {
@@ -231,7 +231,7 @@ class Oracle {
     const isMoved = record.slot >= 0 && !record.wasQueued
     record.wasQueued = false
     if (isMoved) this.hasMoved = true
-    if (mailbox.isHalted && !this.isDone(actor)) world.fail(`job ${record.order} is given to actor ${slot.id}, which is halted`)
+    if (mailbox.isHalted) world.fail(`job ${record.order} is given to actor ${slot.id}, which is halted`)
     const isDone = this.isDone(actor)
     const hasRoom = depth === 0 || isDone || this.hasRoom(actor, false)
     if (depth === 0 || (!mailbox.isWaking && this.isAwaiting(actor))) this.progresses(mailbox)
