@@ -6,11 +6,13 @@ function spin (steps) {
   for (let step = 0; step < steps; step++) sink = (sink * 31 + step) | 0
   return sink
 }
-let stepsPerMs = 0
+const speeds = []
 for (let round = 0; round < 20; round++) {
   const beganAtMs = performance.now()
   spin(200_000)
-  stepsPerMs = Math.max(stepsPerMs, 200_000 / (performance.now() - beganAtMs))
+  speeds.push(200_000 / (performance.now() - beganAtMs))
 }
+// others may have taken the CPU in most rounds; in the fastest, now and then, the clock was wrong
+const stepsPerMs = speeds.sort((one, other) => other - one)[4]
 
 exports.work = (ms) => spin(ms * stepsPerMs)

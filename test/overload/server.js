@@ -6,18 +6,21 @@ const Fastify = require('fastify')
 const spillover = require('#plugin/index')
 const { channels } = require('#lib/index')
 
-const { options } = JSON.parse(process.argv[2])
+const { options, lengths, share } = JSON.parse(process.argv[2])
 let waits = []
-let largestRss = 0
+let sizes = []
 channels.settled.subscribe(({ outcome, waitMs }) => { if (outcome === 'ok') waits.push(waitMs) })
-setInterval(() => { largestRss = Math.max(largestRss, process.memoryUsage.rss()) }, 100).unref()
+setInterval(() => sizes.push(process.memoryUsage.rss()), 100).unref()
+
+/** A job is of the first length with this probability, else of the second. */
+const draw = () => Math.random() < share ? lengths[0] : lengths.at(-1)
 
 async function main () {
   const app = Fastify()
   await app.register(spillover, { jobs: join(__dirname, 'jobs.js'), ...options })
   app.get('/light', async () => ({ ok: true }))
-  app.post('/work', app.offloadHandler('work', { input: ({ body }) => body.ms }))
-  app.get('/work/:ms', app.offloadHandler('work', { input: ({ params }) => Number(params.ms) }))
+  app.post('/work', app.offloadHandler('work', { input: draw }))
+  app.get('/work', app.offloadHandler('work', { input: draw }))
   process.on('message', (message) => {
     if (message === 'close') return app.close().then(() => process.disconnect())
     const { counters } = app.spillover.snapshot()
@@ -25,9 +28,9 @@ async function main () {
     const { rss, heapUsed } = process.memoryUsage()
     const young = getHeapSpaceStatistics().find(({ space_name: name }) => name === 'new_space').space_size
     app.server.getConnections((_error, sockets) => {
-      process.send({ counters, waits, largestRss, rss, heapUsed, young, sockets, cpuUs: user + system })
+      process.send({ counters, waits, sizes, rss, heapUsed, young, sockets, cpuUs: user + system })
       waits = []
-      largestRss = 0
+      sizes = []
     })
   })
   process.on('disconnect', () => process.exit(1))
