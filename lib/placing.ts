@@ -208,8 +208,7 @@ export class Placing {
         channels.gate.publish({ pool: this.#options.identity, openTier, active, backlog } satisfies GateMessage)
       }
     }
-    // the word may be ahead of the gate, for jobs that cannot be moved
-    if (hasChanged || this.#load.openTier !== this.gate.openTier) this.#followGate()
+    if (hasChanged) this.#followGate()
     this.#openActorsAhead(active, backlog)
     const { closesAtMs } = this.gate
     if (closesAtMs !== Infinity && this.#gateTimer === undefined) {
@@ -409,9 +408,7 @@ export class Placing {
   /** Take back what an actor that is to end has not claimed. False: a job is left that can go nowhere else. */
   isFreed (actor: Actor<Job>): boolean {
     this.takeBackAll(actor)
-    // a job whose buffers were moved begins first
-    return actor.state !== 'open' || ![...actor.mailbox!.jobs()].some((job) =>
-      job.options.transfer !== undefined && actor.mailbox!.startedAtMs(job) === 0)
+    return actor.state !== 'open' || !holdsMoved(actor)
   }
 
   #armSlowTimer (): void {
@@ -435,17 +432,12 @@ export class Placing {
     const { openTier } = this.gate
     this.#openSlots = 0
     for (const { tier, slots } of this.#plan.tiers) if (tier <= openTier) this.#openSlots += slots.length
-    this.#load.openTier = openTier
-    for (const actor of this.#actors.slice(this.#openSlots)) {
-      if (actor.mailbox === undefined) continue
-      this.takeBackAll(actor)
-      // a job whose buffers were moved cannot go elsewhere: its actor may still take it
-      if ([...actor.mailbox.jobs()].some((job) => actor.mailbox!.startedAtMs(job) === 0)) {
-        this.#load.openTier = actor.slot.tier
-        actor.mailbox.wake()
-        this.#armSlowTimer()
-      }
-    }
+    const closed = this.#actors.slice(this.#openSlots)
+    // a job whose buffers were moved cannot go elsewhere: its actor may still take it
+    const ahead = closed.filter(holdsMoved).at(-1)
+    this.#load.openTier = ahead?.slot.tier ?? openTier
+    if (ahead !== undefined) this.#armSlowTimer()
+    for (const actor of closed) this.takeBackAll(actor)
     // what was taken back waits; the gate looks at it
     if (this.queue.length === this.#seenBacklog) return
     this.#load.backlog = this.queue.length
@@ -472,6 +464,12 @@ export class Placing {
       }
     }
   }
+}
+
+/** Has it a job to begin whose buffers were moved? */
+function holdsMoved ({ mailbox }: Actor<Job>): boolean {
+  return mailbox !== undefined && [...mailbox.jobs()].some((job) =>
+    job.options.transfer !== undefined && mailbox.startedAtMs(job) === 0)
 }
 
 /** The tiers that have slots. */

@@ -113,7 +113,7 @@ export class Scheduler {
           const { id, tier } = slot
           channels.actor.publish({ pool: this.identity, slot: id, tier, state, reason } satisfies ActorMessage)
         }
-        if (state === 'closed' && this.#bound.has(actor)) this.#vacate(actor, this.#plan) // before it opens again
+        if (state === 'closed' && this.#bound.has(actor)) this.#vacate(actor) // before it opens again
       }
     }
     const hire = parts?.hire ?? ((plan, options, load, events, kept) =>
@@ -184,7 +184,7 @@ export class Scheduler {
     this.#bound.clear()
     for (const actor of this.#actors) {
       if (stays(actor)) this.#crew.occupy(actor, slots.get(actor.slot.id)!)
-      else this.#vacate(actor, plan)
+      else this.#vacate(actor)
     }
     if (old !== pinning) {
       pinning.keep([...plan.tiers.flatMap(({ cpus }) => cpus), ...plan.reserved])
@@ -531,26 +531,22 @@ export class Scheduler {
   }
 
   /** Empty a slot, and fill it again where the plan has another cpu for it. */
-  #vacate (actor: Actor<Job>, plan: Plan): void {
-    if (this.#plan !== plan || this.#state === 'closed') return
+  #vacate (actor: Actor<Job>): void {
     if (!this.#placing.isFreed(actor)) {
       this.#bound.add(actor)
-      this.#clock.after(20, () => { if (this.#bound.has(actor)) this.#vacate(actor, plan) })
+      this.#clock.after(20, () => { if (this.#bound.has(actor)) this.#vacate(actor) })
       return
     }
     this.#bound.delete(actor)
     this.#crew.vacate(actor)
-    const slot = plan.tiers.flatMap((tier) => tier.slots).find(({ id }) => id === actor.slot.id)
+    const slot = this.#plan.tiers.flatMap((tier) => tier.slots).find(({ id }) => id === actor.slot.id)
     if (slot !== undefined) this.#crew.occupy(actor, slot)
   }
 
   /** The lowest tier is always open: slots that have their cpu again are opened. */
   #openLowest (): void {
-    if (this.#state !== 'open') return
     for (const actor of this.#actors.slice(0, this.#layout.tiers[0]!.slots.length)) {
-      if (actor.state === 'closed' && !this.#crew.isRestarting(actor)) {
-        this.#crew.open(actor).catch(() => {}) // its end is reported by gone()
-      }
+      if (!this.#crew.isRestarting(actor)) this.#crew.open(actor).catch(() => {}) // its end is reported by gone()
     }
   }
 

@@ -223,7 +223,6 @@ export class Slots<T extends Held> {
 
   /** The slot's cpu is gone: the actor ends when what it runs has ended, and the slot is not opened again. */
   vacate (actor: Actor<T>): void {
-    if (actor.state === 'vacant' || this.#leaving.has(actor)) return
     this.#dismiss(actor, 'its cpu is gone')
     if (actor.state === 'closed' || actor.state === 'failed') return this.#set(actor, 'vacant', 'its cpu is gone')
     this.#leaving.add(actor)
@@ -345,8 +344,6 @@ export class Slots<T extends Held> {
     if (isFaulty && actor.state === 'closed') this.#restart(actor, life, wasOpening)
     this.#events.gone(actor, mailbox, reason)
     mailbox.close()
-    this.#load.leave(actor.slot.id)
-    if (actor.successor === undefined) return
     // one that was told to stop writes nothing more; one that is killed may still, for a moment
     if (reason === undefined || life.hasExited) this.#succeed(actor)
     else life.onOver = () => this.#succeed(actor)

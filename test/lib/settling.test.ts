@@ -26,6 +26,17 @@ t.test('a job is not given to an actor that was halted for a cancelled job, alth
   t.equal(later.code, 'ok')
 })
 
+t.test('the limit of 20 ms for its wait is not that of a second run: it waits 50 ms for that', async (t) => {
+  let bootMs = 1
+  const { offer, at, actors } = await virtualPool(planOf([1, 0]), { backoffMs: 1 }, { bootMs: () => bootMs })
+  bootMs = 50
+  const job = offer({ runMs: 1, ends: 'exit' }, { idempotent: true, queueTimeoutMs: 20 })
+  at(40)
+  t.strictSame([actors[0]!.state, job.code], ['opening', 'pending'])
+  at(60)
+  t.equal(job.code, 'ACTOR_EXIT', 'of its second run')
+})
+
 t.test('when the last actor has failed, jobs that wait are told, and new ones are refused until it is tried again', async (t) => {
   let isSick = false
   const { offer, at, actors } = await virtualPool(planOf([1, 0]),

@@ -199,6 +199,18 @@ t.test('an actor that is killed has its replacement when the thread has exited: 
   t.equal(actor.state, 'open')
 })
 
+t.test('an actor whose thread exits before its end is told has its replacement when that is told', async (t) => {
+  const { slots, threads, open, actor } = start(1)
+  open(actor)
+  slots.recycle(actor, 'it is old')
+  threads[1]!.told.ready(['job'], null)
+  threads[0]!.told.exited()
+  t.equal(actor.state, 'open')
+  threads[0]!.told.ended(new Error('stuck'))
+  t.equal(actor.state, 'open')
+  t.equal(threads[1]!.begun, true)
+})
+
 t.test('a replacement that cannot open leaves the actor as it is, with the reason, and 5 s pass before the next', async (t) => {
   const { slots, threads, open, at, die, actor } = start(1)
   open(actor)
@@ -238,6 +250,18 @@ t.test('a slot whose cpu goes while a replacement opens is vacant, and both thre
   at(2000)
   t.equal(actor.state, 'vacant')
   t.equal(threads.length, 2)
+})
+
+t.test('a failed slot whose cpu goes is vacant at once, and is not tried again', async (t) => {
+  const { slots, threads, events, open, at, die, actor } = start(1, { maxRestarts: 0 })
+  open(actor)
+  die(threads[0]!, 'killed by a job')
+  t.equal(actor.state, 'failed')
+  slots.vacate(actor)
+  t.equal(actor.state, 'vacant')
+  events.length = 0
+  at(2000)
+  t.strictSame([events, threads.length], [[], 1])
 })
 
 t.test('a slot that has a cpu again is told to be closed once more when the replacement that it dismissed has ended', async (t) => {
