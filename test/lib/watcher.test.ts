@@ -57,7 +57,7 @@ t.test('slots empty and fill under load: 600 jobs accepted, 600 done, each on a 
     files.set(`${folder}/online`, online)
     return makePlan(readTopology({ root: '/recorded', reader: memoryReader(files) }), { reserve: 0 })
   }
-  const scheduler = new Scheduler(machine('0-5'), checkOptions({ jobs, pin: false, closeDelayMs: 1 }))
+  const scheduler = new Scheduler(machine('0-5'), checkOptions({ jobs, pin: false, closeDelayMs: 1, maxQueueWaitMs: 0 }))
   await scheduler.ready()
   t.teardown(() => scheduler.close())
   t.same(scheduler.plan.tiers.map(({ cpus }) => cpus), [[0, 2], [4], [1, 3, 5]])
