@@ -3,8 +3,8 @@
 /** Jobs that the mean is over: more where they differ more. Its error is 1 / √(2 × 32) of their deviation; chosen. */
 const LEAST = 32
 const MOST = 256
-/** Deviations added: of the mean's error, and of the sum of the jobs ahead; chosen: 2.5 are rarely exceeded. */
-const CAUTION = 2.5
+/** Deviations added: of the mean's error, and of the sum of the jobs ahead; chosen: 2 are rarely exceeded. */
+const CAUTION = 2
 /** So many times mean and deviation a job counts at most: one of 30 s among those of 20 ms is no reason to refuse. */
 const OUTLIER = 10
 

@@ -107,8 +107,8 @@ function wrongRetries (sent) {
   for (const { sentMs, tookMs, retryAfterS } of refused) {
     while (at + 1 < admitted.length && admitted[at + 1].sentMs < sentMs) at++
     if (admitted.length === 0) break
-    // what was ahead of it: until the newest of those that were admitted was done
-    const leftMs = admitted[at].sentMs + admitted[at].tookMs - sentMs - tookMs
+    // what was ahead of it: until the newest of those that were admitted was done; no header says less than a second
+    const leftMs = Math.max(0, admitted[at].sentMs + admitted[at].tookMs - sentMs - tookMs)
     if (retryAfterS * 1000 > FACTOR * leftMs + 1000 || retryAfterS * 1000 < leftMs / FACTOR) wrong++
   }
   return [wrong, refused.length]

@@ -321,7 +321,7 @@ class Oracle {
       paceMs += off * Math.min(1, jobs / settled)
       if (at > 0) variance += (off ** 2 * jobs - variance) * Math.min(1, jobs / settled)
     }
-    const error = 2.5 * spread() * (waiting / Math.sqrt(2 * window()) + Math.sqrt(waiting))
+    const error = 2 * spread() * (waiting / Math.sqrt(2 * window()) + Math.sqrt(waiting))
     return paceMs * ((waiting + error) / Math.max(1, open) + 1 + spread() ** 2 / 2) > maxQueueWaitMs
   }
 
