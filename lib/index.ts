@@ -71,6 +71,7 @@ export { callChecks } from './calls.js'
 export { Departure } from './departure.js'
 export { flag, integer, isRecord, method, nearest, readOptions, show, unknownOption } from './checks.js'
 export { errorTable } from './errors.js'
+export { addPool, newRegistry } from './families.js'
 export { memoryTier, MemoryBroker } from './remote/memory.js'
 export { optionTable } from './options.js'
 export { channels } from './trace.js'
@@ -82,6 +83,7 @@ export {
 export { readCpuLoad } from './cpuload.js'
 export type { Options }
 export type { Check, Table } from './checks.js'
+export type { Measured, MetricRegistry } from './families.js'
 export type * from './jobs.js'
 export type {
   Admit, AdmitQuery, Codec, JobRef, RefusalKey, RemoteContext, RemoteJob, RemoteLog, RemoteOutcome,

@@ -41,10 +41,10 @@ export async function ownerOf ({ owner }: DurableChecked, request: FastifyReques
   return createHash('sha256').update(name).digest('base64url')
 }
 
-function isLimit (value: unknown): boolean {
-  const { jobs, perMs } = Object(value) as Record<string, unknown>
-  return value === null || [jobs, perMs].every((part) => Number.isInteger(part) && (part as number) >= 1)
-}
+const limitTable = {
+  jobs: [undefined, integer(1)],
+  perMs: [undefined, integer(1)]
+} as const satisfies Record<keyof LimitOptions, readonly [unknown, Check]>
 
 const table = {
   prefix: ['/jobs', {
@@ -58,7 +58,7 @@ const table = {
   syncWaitMs: [0, integer(0, 3600_000)],
   maxWaitMs: [25_000, integer(0, 3600_000)],
   maxStreams: [256, integer(1)],
-  limit: [null, { expected: 'null or an object as in { jobs: 60, perMs: 60000 }', test: isLimit }],
+  limit: [null, { expected: 'null or an object as in { jobs: 60, perMs: 60000 }', test: (value) => value === null || isRecord(value) }],
   exposeErrors: [false, flag],
   send: [(reply: FastifyReply, value: unknown) => reply.send(value), method],
   routeOpts
@@ -72,5 +72,14 @@ export function checkDurable (given: DurableRoutes): DurableChecked {
   if (checked.owner === false && checked.limit !== null) {
     throw new errors.OPTION('durable.limit', 'no value where owner is false', show(checked.limit))
   }
+  if (checked.limit !== null) checked.limit = checkLimit(checked.limit as Record<string, unknown>)
   return { ...checked, routeOpts: checked.routeOpts ?? {} } as unknown as DurableChecked
+}
+
+function checkLimit (given: Record<string, unknown>): Record<string, unknown> {
+  const limit = readOptions(given, limitTable, (key) => `durable.limit.${key}`)
+  for (const [key, [, { expected }]] of Object.entries(limitTable)) {
+    if (limit[key] === undefined) throw new errors.OPTION(`durable.limit.${key}`, expected, 'undefined')
+  }
+  return limit
 }

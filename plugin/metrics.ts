@@ -1,9 +1,8 @@
 // Prometheus metrics of a pool: into the registry that is there, or into one of its own; off unless asked for.
-import { errors } from '../lib/index.js'
-import { addPool } from './families.js'
+import { addPool, errors, newRegistry } from '../lib/index.js'
 import { readRoute, routeOpts as more } from './options.js'
 import type { FastifyInstance, RouteShorthandOptions } from 'fastify'
-import type { Measured, MetricRegistry } from './families.js'
+import type { Measured, MetricRegistry } from '../lib/index.js'
 
 /** Options of the metrics. */
 export interface MetricsOptions {
@@ -59,11 +58,5 @@ function ownRegistry ({ url }: MetricsOptions): MetricRegistry {
   if (url === undefined) {
     throw new errors.OPTION('metrics', 'a path, or a registry: no metrics plugin is registered', 'neither')
   }
-  let client: { Registry: new () => MetricRegistry }
-  try {
-    client = require('prom-client')
-  } catch (error) {
-    throw new errors.PEER_MISSING('metrics', 'prom-client', (error as Error).message.split('\n')[0])
-  }
-  return new client.Registry()
+  return newRegistry('metrics')
 }

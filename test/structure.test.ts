@@ -35,8 +35,8 @@ const floors = [
   ['inline'],
   ['keys', 'calls', 'recycler', 'watchdog'],
   ['placing'],
-  ['settling', 'snapshot'],
-  ['scheduler'],
+  ['settling', 'snapshot', 'remotefamilies'],
+  ['scheduler', 'families'],
   ['simulator'],
   ['index'],
   ['cli/archive', 'cli/flags', 'cli/paint', 'cli/picture'],
@@ -188,7 +188,7 @@ t.test('the binary of native-affinity: native-affinity/index only', async (t) =>
   t.same(usersOf([...lib, ...plugin], ({ code }) => /\.node['"`]/.test(code)), [])
 })
 
-t.test('OpenTelemetry: spans only; prom-client: metrics of the plugin only', async (t) => {
+t.test('OpenTelemetry: spans only; prom-client: families only', async (t) => {
   t.same(usersOf([...lib, ...plugin], importsFrom('@opentelemetry/api')), ['spans'])
-  t.same(usersOf([...lib, ...plugin], importsFrom('prom-client')), ['metrics'])
+  t.same(usersOf([...lib, ...plugin], importsFrom('prom-client')), ['families'])
 })

@@ -3,10 +3,11 @@ import { once } from 'node:events'
 import { closeSync, openSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { resolve } from 'node:path'
-import { createScheduler } from '../index.js'
+import { addPool, createScheduler, newRegistry } from '../index.js'
 import { readPlace, redisHelp, redisOptions } from './redis.js'
+import type { ServerResponse } from 'node:http'
 import type { Flags } from './flags.js'
-import type { Scheduler } from '../index.js'
+import type { MetricRegistry, Scheduler } from '../index.js'
 
 /** Flags of the command. */
 export const workerOptions = {
@@ -29,7 +30,8 @@ Options:
 ${redisHelp}  --queues LIST     what to serve, as in resize@2,pdf@1 (default: every job)
   --drain MS        time for jobs that run at SIGTERM (default: 25000)
   --lock MS         run a dead worker's jobs again after this (default: 15000)
-  --health PORT     /health/live, /health/ready and /health/tiers on 127.0.0.1
+  --health PORT     /health/live, /health/ready and /health/tiers on 127.0.0.1,
+                    and /metrics where prom-client is installed
   --trace FILE      record from the start, at most 200,000 jobs; at the end
                     write a trace that Chrome and Perfetto open
   -h, --help        print this text
@@ -95,9 +97,14 @@ function mustBeWritable (file: string): void {
   }
 }
 
-/** 200 while the pool is open and one breaker is closed, else 503. Rejects where the port is taken, the pool closed. */
+/**
+ * 200 while the pool is open and one breaker is closed, else 503; `/metrics` is 501 without prom-client. Rejects where
+ * the port is taken, the pool closed.
+ */
 async function serveHealth (scheduler: Scheduler, port: number): Promise<ReturnType<typeof createServer>> {
+  const metrics = metricsOf(scheduler)
   const server = createServer((request, response) => {
+    if (request.url === '/metrics') return sendMetrics(response, metrics)
     const snapshot = scheduler.snapshot()
     const shards = (snapshot.remote as { shards: { breaker: string }[] }).shards
     const isReady = snapshot.state === 'open' && shards.some(({ breaker }) => breaker === 'closed')
@@ -114,4 +121,24 @@ async function serveHealth (scheduler: Scheduler, port: number): Promise<ReturnT
     throw new Error(`option --health: ${(error as Error).message}`)
   }
   return server
+}
+
+/** The registry of the pool, or why there is none. */
+function metricsOf (scheduler: Scheduler): MetricRegistry | string {
+  try {
+    const registry = newRegistry('--health')
+    addPool(registry, scheduler)
+    return registry
+  } catch (error) {
+    return `/metrics needs the package prom-client: npm install prom-client\n${(error as Error).message}\n`
+  }
+}
+
+async function sendMetrics (response: ServerResponse, metrics: MetricRegistry | string): Promise<void> {
+  if (typeof metrics === 'string') {
+    response.writeHead(501, { 'content-type': 'text/plain' }).end(metrics)
+    return
+  }
+  const text = await metrics.metrics()
+  response.writeHead(200, { 'content-type': metrics.contentType, 'cache-control': 'no-store' }).end(text)
 }

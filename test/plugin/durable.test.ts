@@ -161,7 +161,12 @@ t.test('limit: the third job of one owner within a minute is 429 with Retry-Afte
   t.match(refused.json(), { status: 429, title: 'Too Many Requests', code: 'FST_ERR_SPILLOVER_OWNER_LIMIT' })
   t.match(refused.headers['retry-after'], /^(29|30)$/)
   t.equal((await post(app, '/echo', 1, { 'x-user': 'you' })).statusCode, 202)
-  for (const limit of [{ jobs: 0, perMs: 1 }, { jobs: 1 }, 5]) await t.rejects(build(t, { limit }), { code: 'FST_ERR_SPILLOVER_OPTION' }, JSON.stringify(limit))
+  for (const [limit, message] of [
+    [5, /option durable\.limit: expected null or an object as in \{ jobs: 60, perMs: 60000 \}, got 5/],
+    [{ jobs: 0, perMs: 1 }, /option durable\.limit\.jobs: expected an integer of at least 1, got 0/],
+    [{ jobs: 1 }, /option durable\.limit\.perMs: expected an integer of at least 1, got undefined/],
+    [{ jobs: 1, perMS: 1 }, /option durable\.limit\.perMS: .*did you mean perMs\? \(known: jobs, perMs\)/]
+  ] as const) await t.rejects(build(t, { limit }), { code: 'FST_ERR_SPILLOVER_OPTION', message }, JSON.stringify(limit))
   await t.rejects(build(t, { limit: { jobs: 1, perMs: 1 }, owner: false }), { code: 'FST_ERR_SPILLOVER_OPTION' })
 })
 

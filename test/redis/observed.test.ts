@@ -2,7 +2,9 @@
 import { context, trace } from '@opentelemetry/api'
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
 import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base'
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import Fastify from 'fastify'
 import t from 'tap'
@@ -10,11 +12,12 @@ import { createScheduler } from '#lib/index'
 import { bullmqTier } from '#lib/remote/bullmq'
 import spillover from '#plugin/index'
 import { until } from '../fixtures/until'
-import { needsRedis, startRedis } from './server'
+import { freePort, needsRedis, startRedis } from './server'
 import type { RemoteStats } from '#lib/index'
 
 const skip = needsRedis(t)
 const jobs = join(__dirname, '../fixtures/jobs.cjs')
+const cli = join(__dirname, '../../dist/lib/cli.js')
 
 const exporter = new InMemorySpanExporter()
 context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable())
@@ -81,4 +84,47 @@ t.test('a durable job shows in metrics and health, and its spans on the worker a
     t.same({ status, said: stdout + stderr }, { status: 0, said: '' })
   } else t.comment('promtool not asked: install the Debian package prometheus')
   t.match((await app.inject('/health/tiers')).json().remote, { kind: 'bullmq', inFlight: 0, shards: [{ breaker: 'closed' }] })
+})
+
+t.test('worker --health: /metrics has the families of the plugin, and the job it ran; 501 and the way out without prom-client', { skip }, async (t) => {
+  const redis = await startRedis(t)
+  const start = async (...args: string[]): Promise<string> => {
+    const port = await freePort()
+    const child = spawn(process.execPath,
+      [...args, cli, 'worker', '--jobs', jobs, '--redis', redis.url, '--queues', 'echo@1', '--health', String(port)],
+      { stdio: ['ignore', 'ignore', 'pipe'] })
+    t.teardown(() => child.kill('SIGKILL'))
+    await once(child.stderr, 'data')
+    const url = `http://127.0.0.1:${port}`
+    await until('the worker to be ready', async () => (await fetch(`${url}/health/ready`).catch(() => undefined))?.status === 200)
+    return url
+  }
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await app.register(spillover, { jobs, tiers: [{ actors: 1 }], metrics: '/metrics', remote: bullmqTier({ redis: redis.url }) })
+  await app.ready()
+  const worker = await start()
+  const remote = (): RemoteStats => app.spillover.snapshot().remote as RemoteStats
+  await until('the worker to be known', () => remote().shards[0]!.queues['echo@1']?.workers === 1)
+  t.equal(await app.offload('echo', 5, { durable: true }), 5)
+
+  const namesOf = (text: string): string[] => [...text.matchAll(/^# TYPE (\S+) /gm)].map(([, name]) => name!)
+  const response = await fetch(`${worker}/metrics`)
+  t.match(response.headers.get('content-type'), /^text\/plain; version=/)
+  const text = await response.text()
+  t.same(namesOf(text), namesOf((await app.inject('/metrics')).body))
+  t.match(text, /^fastify_spillover_jobs_settled_total\{[^}]*job="echo",tier="1",outcome="ok"\} 1$/m)
+  t.match(text, /^fastify_spillover_remote_breaker_open\{[^}]*shard="0"\} 0$/m)
+
+  const folder = t.testdir()
+  writeFileSync(join(folder, 'without.cjs'), `const Module = require('node:module')
+const load = Module._load
+Module._load = function (name) {
+  if (name === 'prom-client') throw new Error("Cannot find module 'prom-client'")
+  return load.apply(this, arguments)
+}
+`)
+  const without = await fetch(`${await start('--require', join(folder, 'without.cjs'))}/metrics`)
+  t.equal(without.status, 501)
+  t.match(await without.text(), /^\/metrics needs the package prom-client: npm install prom-client\n/)
 })

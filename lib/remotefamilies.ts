@@ -1,5 +1,5 @@
 // The metric families of the remote tier, from its numbers in the snapshot; nothing is read from the engine for them.
-import type { RemoteStats } from '../lib/index.js'
+import type { RemoteStats } from './remote/contract.js'
 
 type Labels = Readonly<Record<string, string | number>>
 

@@ -1,7 +1,8 @@
 // The metric families of all pools in one registry: read when they are asked for, nothing is kept for them.
-import { errors } from '../lib/index.js'
+import { errors } from './errors.js'
 import { remoteFamilies, remoteOf } from './remotefamilies.js'
-import type { Measures, PoolIdentity, Snapshot } from '../lib/index.js'
+import type { Measures, Snapshot } from './snapshot.js'
+import type { PoolIdentity } from './trace.js'
 
 /** What a registry is to us: prom-client's, or another's that is used in the same way. */
 export interface MetricRegistry {
@@ -68,6 +69,17 @@ export function addPool (registry: MetricRegistry, pool: Measured): () => void {
     if (pools.size > 0) return
     for (const { name } of makeFamilies(pools)) registry.removeSingleMetric(name)
   }
+}
+
+/** A new registry, for this option. Throws `FST_ERR_SPILLOVER_PEER_MISSING` where prom-client cannot be loaded. */
+export function newRegistry (option: string): MetricRegistry {
+  let client: { Registry: new () => MetricRegistry }
+  try {
+    client = require('prom-client')
+  } catch (error) {
+    throw new errors.PEER_MISSING(option, 'prom-client', (error as Error).message.split('\n')[0])
+  }
+  return new client.Registry()
 }
 
 function makeFamilies (pools: ReadonlyMap<string, Measured>): Family[] {
