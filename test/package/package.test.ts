@@ -132,7 +132,16 @@ t.test('packs and installs', async (t) => {
     t.comment('not checked: no affinity addon was built here')
   }
   t.same(names.filter((name) => /\.o$|\/build\//.test(name)), [], 'has nothing that a build left')
-  t.same(names.filter((name) => /^(?:test|examples|dist\/examples|node_modules|\.)/.test(name)), [], 'has nothing else')
+  t.same(names.filter((name) => /^(?:test|examples|dist\/examples|node_modules|\.)/.test(name)).sort(),
+    ['test/benchmark/README.md', 'test/benchmark/latest.svg'], 'has nothing else but what the documents link to')
+  const documents = names.filter((name) => /^(?:README|(?:docs|lib)\/[\w/-]+)\.md$/.test(name))
+  t.ok(documents.includes('docs/choosing.md') && documents.includes('lib/README.md'))
+  for (const document of documents) {
+    for (const [, to] of readFileSync(path.join(root, document), 'utf8').matchAll(/\]\((?!https?:|#)([^)#]+)/g)) {
+      const target = path.posix.join(path.posix.dirname(document), to!)
+      t.ok(names.some((name) => name === target || name.startsWith(`${target}/`)), `${document}: ${to} is packed`)
+    }
+  }
   const { dependencies, devDependencies } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'))
   t.notOk('fastify' in dependencies, 'brings no Fastify of its own')
   const installed = await run(project, 'npm', 'install', '--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline',
