@@ -11,7 +11,6 @@ const given: Readonly<Record<string, string>> = {
   spillover: "import spillover from 'fastify-spillover'",
   Fastify: "import Fastify from 'fastify'",
   createScheduler: "import { createScheduler } from 'fastify-spillover/scheduler'",
-  writeFile: "import { writeFile } from 'node:fs/promises'",
   jobs: "const jobs = new URL('./jobs.js', import.meta.url)",
   authenticate: 'const authenticate = async () => {}',
   reportInput: "const reportInput = { type: 'object' }",
