@@ -146,8 +146,9 @@ async function main (args: readonly string[]): Promise<void> {
   const command = name !== undefined && Object.hasOwn(commands, name) ? commands[name] : undefined
   if (command === undefined) {
     const known = Object.keys(commands)
-    if (name === undefined) throw new UsageError(`expected a command (${known.join(', ')}), got none`, 2)
-    throw new UsageError(`unknown command ${name}: ${suggest(name, known)}`, 2)
+    if (name === undefined) throw new UsageError(`expected a command (${known.join(', ')}), got none (fastify-spillover --help tells more)`, 2)
+    const [what, meant] = name.startsWith('-') ? ['option', ['--help', '--version']] : ['command', known]
+    throw new UsageError(`unknown ${what} ${name}: ${suggest(name, meant)} (fastify-spillover --help tells more)`, 2)
   }
   const flags = parseFlags(name!, command.options, args.slice(1))
   if (flags.help) return print(command.help)
@@ -161,7 +162,7 @@ async function readMachine (flags: Flags): Promise<Topology> {
   const topology = readTopology({ root })
   if (topology.source !== 'none') return topology
   // existsSync never throws, so a folder that may not be entered is refused like one that is not there.
-  const reason = fs.existsSync(root) ? 'no cpu in sys/devices/system/cpu' : 'there is no such folder'
+  const reason = fs.existsSync(`${root}/`) ? 'no cpu in sys/devices/system/cpu' : 'there is no such folder'
   throw new errors.TOPOLOGY_ROOT(root, reason)
 }
 

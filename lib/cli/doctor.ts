@@ -67,5 +67,5 @@ export async function runDoctor (flags: Flags): Promise<string> {
   if (flags.json === true) return `${JSON.stringify({ wrong, warnings, shards }, null, 2)}\n`
   const lines = shards.flatMap(({ shard, redis, findings }) => [`shard ${shard}: ${redis}`,
     ...findings.map(({ level, what, text }) => `  ${{ ok: 'ok   ', warn: 'note ', bad: 'WRONG' }[level]}  ${what}: ${text}`)])
-  return `${lines.join('\n')}\n${wrong === 0 ? 'nothing is wrong' : `${wrong} wrong`}, ${warnings} notes\n`
+  return `${lines.join('\n')}\n${wrong === 0 ? 'nothing is wrong' : `${wrong} wrong`}, ${warnings} ${warnings === 1 ? 'note' : 'notes'}\n`
 }

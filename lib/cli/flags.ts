@@ -32,7 +32,13 @@ export function parseFlags (command: string, options: FlagOptions, args: readonl
     return parseArgs({ args: [...args], options, allowPositionals: false, strict: true }).values as Flags
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
-    throw new UsageError(message, code === 'ERR_PARSE_ARGS_INVALID_OPTION_VALUE' ? 1 : 2)
+    const isValue = code === 'ERR_PARSE_ARGS_INVALID_OPTION_VALUE'
+    const name = /'(?:-\w, )?--([\w-]+)/.exec(message)?.[1]
+    if (isValue && name !== undefined) {
+      const isFlag = options[name]?.type === 'boolean'
+      throw new UsageError(`option --${name}: ${isFlag ? 'expected no value' : `expected a value, as in --${name}=VALUE, got none`}`)
+    }
+    throw new UsageError(`${message} (fastify-spillover ${command} --help lists the options)`, isValue ? 1 : 2)
   }
 }
 

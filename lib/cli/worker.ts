@@ -56,6 +56,12 @@ export async function runWorker (flags: Flags): Promise<string> {
   const { bullmqTier } = await import('../remote/bullmq.js').catch((error: NodeJS.ErrnoException) => {
     throw error.code === 'MODULE_NOT_FOUND' ? new Error('bullmq and ioredis are needed: npm install bullmq ioredis') : error
   })
+  const isToEnd = new Promise<void>((resolve) => {
+    for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => resolve())
+  })
+  // the port before the pool: with Redis away the close of a pool takes long
+  const served: { scheduler?: Scheduler } = {}
+  const server = port === undefined ? undefined : await serveHealth(served, port)
   const signingKey = process.env.SPILLOVER_SIGNING_KEY
   const tier = bullmqTier({
     ...place,
@@ -73,13 +79,13 @@ export async function runWorker (flags: Flags): Promise<string> {
       log: { info: write, warn: write, error: write }
     }
   })
+  served.scheduler = scheduler
   await scheduler.ready()
   const recording = flags.trace === undefined ? undefined : scheduler.beginRecording()
-  const server = port === undefined ? undefined : await serveHealth(scheduler, port)
   write(`serves ${scheduler.jobs.join(', ')} from ${[...new Set(shown)].join(', ')}`)
   // a worker without a connection still waits for one
   const hold = setInterval(() => {}, 2 ** 30)
-  await new Promise<void>((resolve) => { for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => resolve()) })
+  await isToEnd
   write('ends: it takes no more jobs')
   await scheduler.close()
   if (recording !== undefined) writeFileSync(String(flags.trace), JSON.stringify(recording.end()))
@@ -99,26 +105,27 @@ function mustBeWritable (file: string): void {
 
 /**
  * 200 while the pool is open and one breaker is closed, else 503; `/metrics` is 501 without prom-client. Rejects where
- * the port is taken, the pool closed.
+ * the port is taken.
  */
-async function serveHealth (scheduler: Scheduler, port: number): Promise<ReturnType<typeof createServer>> {
-  const metrics = metricsOf(scheduler)
+async function serveHealth (served: { scheduler?: Scheduler }, port: number): Promise<ReturnType<typeof createServer>> {
+  let metrics: MetricRegistry | string | undefined
   const server = createServer((request, response) => {
-    if (request.url === '/metrics') return sendMetrics(response, metrics)
-    const snapshot = scheduler.snapshot()
-    const shards = (snapshot.remote as { shards: { breaker: string }[] }).shards
-    const isReady = snapshot.state === 'open' && shards.some(({ breaker }) => breaker === 'closed')
+    const { scheduler } = served
+    if (request.url === '/metrics' && scheduler !== undefined) return sendMetrics(response, metrics ??= metricsOf(scheduler))
+    const snapshot = scheduler?.snapshot()
+    const shards = (snapshot?.remote as { shards: { breaker: string }[] } | undefined)?.shards ?? []
+    const isReady = snapshot?.state === 'open' && shards.some(({ breaker }) => breaker === 'closed')
     const isAlive = request.url === '/health/live'
-    const isKnown = isAlive || request.url === '/health/ready' || request.url === '/health/tiers'
+    const isKnown = isAlive || request.url === '/health/ready' || request.url === '/health/tiers' ||
+      request.url === '/metrics'
     response.writeHead(!isKnown ? 404 : isAlive || isReady ? 200 : 503, { 'content-type': 'application/json' })
-    response.end(JSON.stringify(request.url === '/health/tiers' ? snapshot : { status: isReady ? 'ok' : 'down' }))
+    response.end(JSON.stringify(request.url === '/health/tiers' && snapshot !== undefined ? snapshot : { status: isReady ? 'ok' : 'down' }))
   })
   server.listen(port, '127.0.0.1').unref()
   try {
     await once(server, 'listening')
   } catch (error) {
-    await scheduler.close()
-    throw new Error(`option --health: ${(error as Error).message}`)
+    throw new Error(`option --health: cannot listen on port ${port}: ${(error as Error).message}`)
   }
   return server
 }

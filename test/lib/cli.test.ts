@@ -1,6 +1,9 @@
 // The command line from outside: what it prints, and how it refuses.
 import { execFileSync, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
 import path from 'node:path'
+import type { AddressInfo } from 'node:net'
 import t from 'tap'
 import { readTopology } from '#lib/topology'
 import { version } from '../../package.json'
@@ -10,7 +13,7 @@ const cli = path.resolve(__dirname, '../../dist/lib/cli.js')
 
 function run (...args: string[]): { status: number | null, stdout: string, stderr: string } {
   const { FORCE_COLOR, ...env } = process.env
-  return spawnSync(process.execPath, [cli, ...args], { encoding: 'utf8', env })
+  return spawnSync(process.execPath, [cli, ...args], { encoding: 'utf8', env, timeout: 60_000 })
 }
 
 t.test('topology --json prints schema 1', async (t) => {
@@ -117,11 +120,16 @@ t.test('bad arguments: status 2 for a name there is not, 1 for a value; nothing 
     [['topology', '--strategy', 'linear'], /--strategy/],
     [['plan', '--jsno'], /unknown option --jsno: did you mean --json\?/],
     [['plan', '--home=1', '--stratgy=linear'], /unknown option --stratgy: did you mean --strategy\?/],
-    [['plan', 'extra'], /extra/],
+    [['plan', 'extra'], /extra.* \(fastify-spillover plan --help lists the options\)/],
+    [['topology', '-x'], /'-x' \(fastify-spillover topology --help lists the options\)/],
+    [['--hlp'], /unknown option --hlp: did you mean --help\?/],
+    [['help'], /unknown command help: .* \(fastify-spillover --help tells more\)/],
     [['plan', '--record', 'x'], /--record/]
   ] as [string[], RegExp][]
   const wrongValues = [
-    [['plan', '--reserve'], /--reserve/],
+    [['plan', '--reserve'], /: option --reserve: expected a value, as in --reserve=VALUE, got none\n/],
+    [['plan', '--home', '--json'], /: option --home: expected a value, as in --home=VALUE, got none\n/],
+    [['plan', '--json=yes'], /: option --json: expected no value\n/],
     [['plan', '--reserve', '1.5'], /--reserve: expected an integer of at least 0, got "1.5"/],
     [['plan', '--reserve=-1'], /got "-1"/],
     [['plan', '--home', 'x'], /--home/],
@@ -129,7 +137,7 @@ t.test('bad arguments: status 2 for a name there is not, 1 for a value; nothing 
     [['plan', '--root', root, '--strategy', 'fast'], /got "fast"/],
     [['plan', '--root', path.join(empty, 'absent')], /there is no such folder/],
     [['topology', '--root', empty], /no cpu in/],
-    [['topology', '--root', cli], /no cpu in/],
+    [['topology', '--root', cli], /there is no such folder/],
     [['topology', '--root', root, '--record', path.join(empty, 'absent/file')], /cannot write the file: ENOENT/]
   ] as [string[], RegExp][]
   for (const [args, reason] of [...wrongNames, ...wrongValues]) {
@@ -153,4 +161,16 @@ t.test('worker refuses a trace that it could not write, and a port that is none,
     t.equal(stderr, `fastify-spillover: option --health: expected a port, got "${port}"\n`)
     t.equal(status, 1)
   }
+})
+
+t.test('worker ends with one line that names the port where it is taken, and Redis is away', async (t) => {
+  const taken = createServer().listen(0, '127.0.0.1')
+  t.teardown(() => taken.close())
+  await once(taken, 'listening')
+  const { port } = taken.address() as AddressInfo
+  const { status, stderr } = run('worker', '--jobs', path.resolve(__dirname, '../fixtures/jobs.cjs'),
+    '--redis', 'redis://127.0.0.1:1', '--health', String(port))
+  t.equal(stderr, `fastify-spillover: option --health: cannot listen on port ${port}: ` +
+    `listen EADDRINUSE: address already in use 127.0.0.1:${port}\n`)
+  t.equal(status, 1)
 })
