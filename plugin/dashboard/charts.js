@@ -87,7 +87,7 @@ function makeChart (id, data, lines, { least, hooks = {} }) {
     },
     axes: [
       { ...axis, values: clock, space: 90, size: 32 },
-      counts,
+      { ...counts, ...(hasOther && { stroke: lines[0][1] }) },
       ...(hasOther ? [{ ...counts, scale: 'jobs', side: 1, stroke: colour('bad'), grid: { show: false } }] : [])
     ],
     series: [{}, ...lines.map(([label, stroke, isFilled, scale]) => ({

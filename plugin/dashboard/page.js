@@ -54,21 +54,23 @@ const onState = (state) => {
   while (past.length > 1 && state.atMs - past[1].atMs >= 1000) past.shift()
   const known = past.length === 0 ? null : ratesOf(past[0], state)
   const rates = known ?? { settled: 0, refused: 0 }
+  const last = past.at(-1)
   past.push(state)
   const health = snapshot.state !== 'open' || !snapshot.tiers[0].actors.some((actor) => actor.state === 'open')
     ? 'down'
     : snapshot.tiers.some((tier) => tier.isDegraded) ? 'degraded' : 'ok'
   setPill('health', health, health === 'ok' ? 'healthy' : health)
   showFigures(byId('figures'), snapshot, rates, state.loop)
-  showTiers(byId('tiers'), byId('news'), snapshot, before?.snapshot)
+  showTiers(byId('tiers'), byId('news'), snapshot, last?.snapshot, state.atMs)
   showActors(byId('machine'), snapshot, state.cpuLoad, byId('detail'))
   showJobs(byId('jobs'), byId('others'), snapshot.jobs)
   showHints(byId('hints'), snapshot.hints ?? [])
-  showErrors(byId('errors'), state.errors)
+  showErrors(byId('errors'), state.errors, snapshot.counters.refused)
   charts.add(state.atMs / 1000, snapshot, known)
   showLines('load-text', `${snapshot.active} active`, `${snapshot.backlog} waiting`)
   showLines('rate-text', `${rates.settled.toFixed(rates.settled < 10 ? 1 : 0)} settled`, `${rates.refused.toFixed(0)} refused`)
   before = state
+  document.body.classList.remove('is-new')
 }
 
 /** The last values beside the colours of their lines. */

@@ -5,10 +5,10 @@ const seen = (actors, state) => actors.filter((actor) => actor.state === state).
 
 export function showFigures (root, snapshot, rates, loop) {
   const actors = snapshot.tiers.flatMap((tier) => tier.actors)
-  const open = snapshot.tiers.filter((tier) => tier.isOpen).map(({ tier }) => tier)
+  const open = snapshot.tiers.filter((tier) => tier.isOpen).length
   const figures = [
     ['Active actors', snapshot.active, `of ${actors.length}`],
-    ['Open tiers', open.join(' '), `of ${snapshot.tiers.length}`],
+    ['Open tiers', open, `of ${snapshot.tiers.length}`],
     ['Backlog', count(snapshot.backlog), '', snapshot.backlog > actors.length],
     ['Pending jobs', count(snapshot.pending), ''],
     ['Jobs a second', rates.settled < 10 ? rates.settled.toFixed(1) : count(rates.settled), ''],
@@ -38,7 +38,7 @@ function elsewhere (remote) {
   ]
 }
 
-export function showTiers (root, news, snapshot, before) {
+export function showTiers (root, news, snapshot, before, atMs) {
   keep(root, snapshot.tiers,
     () => element('li', { class: 'tier' },
       element('header', {}, element('h3'), element('span', { class: 'word' })),
@@ -51,28 +51,30 @@ export function showTiers (root, news, snapshot, before) {
       setText(header.firstChild, `Tier ${tier.tier}`)
       setText(header.lastChild, `${tier.isOpen ? 'open' : 'closed'}${tier.isDegraded ? ', degraded' : ''}`)
       meter.firstChild.style.width = `${Math.round(100 * tier.active / Math.max(1, tier.actors.length))}%`
-      setText(first, `${tier.active} of ${tier.actors.length} actors active · ${count(tier.depth)} jobs in mailboxes`)
+      setText(first, `${tier.active} of ${tier.actors.length} actors active · ${count(tier.depth)} ${tier.depth === 1 ? 'job' : 'jobs'} in mailboxes`)
       const states = ['open', 'opening', 'draining', 'failed', 'closed'].map((state) => [seen(tier.actors, state), state])
         .filter(([number]) => number > 0).map(([number, state]) => `${number} ${state}`).join(', ')
       setText(second, [`threads: ${states}`, opens, tier.reason].filter(Boolean).join(' · '))
     })
   if (before === undefined || before.openTier === snapshot.openTier) return
-  const [word, tier] = snapshot.openTier > before.openTier ? ['opened', snapshot.openTier] : ['closed', before.openTier]
-  setText(news, `${time(Date.now())}: tier ${tier} ${word}, ${snapshot.active} active, ${snapshot.backlog} waiting.`)
+  const [low, high] = [snapshot.openTier, before.openTier].sort((one, other) => one - other)
+  const changed = snapshot.tiers.map(({ tier }) => tier).filter((tier) => tier > low && tier <= high)
+  const word = snapshot.openTier > before.openTier ? 'opened' : 'closed'
+  setText(news, `${time(atMs)}: ${changed.length === 1 ? 'tier' : 'tiers'} ${changed.join(' and ')} ${word}, ${snapshot.active} active, ${snapshot.backlog} waiting.`)
 }
 
-/** Those that ran as rows, the most frequent first; the others by name. */
+/** Those that ran as rows, by name so that no row moves under the eye; the others in a line. */
 export function showJobs (table, others, jobs) {
   const labels = [...table.tHead.rows[0].cells].map((cell) => cell.textContent)
   const all = Object.entries(jobs)
-  const rows = all.filter(([, { run }]) => run.count > 0).sort(([, one], [, other]) => other.run.count - one.run.count)
+  const rows = all.filter(([, { run }]) => run.count > 0).sort(([one], [other]) => one < other ? -1 : 1)
     .map(([name, { wait, run, border }]) => [name, count(run.count),
       ...[wait.p50Ms, wait.p99Ms, run.p50Ms, run.p99Ms, border.p50Ms].map(duration)])
   keep(table.tBodies[0], rows,
     (row) => element('tr', {}, element('th', { scope: 'row' }),
       ...row.slice(1).map((_, index) => element('td', { 'data-label': labels[index + 1] }))),
     (node, row) => row.forEach((text, index) => setText(node.children[index], text)))
-  table.hidden = rows.length === 0
+  table.parentElement.hidden = rows.length === 0
   const unused = all.filter(([, { run }]) => run.count === 0).map(([name]) => name)
   setText(others, unused.length === 0 ? '' : `Not run yet: ${unused.join(', ')}`)
 }
@@ -86,11 +88,13 @@ export function showNotes (root, notes) {
   keep(root, notes, () => element('li'), (node, note) => setText(node, note))
 }
 
-export function showErrors (root, errors) {
+export function showErrors (root, errors, refused) {
   if (errors.length === 0) {
     keep(root, [0], () => element('li', { class: 'empty' }), (node) => {
       if (node.className !== 'empty') root.replaceChildren(element('li', { class: 'empty' }))
-      setText(root.firstChild, 'None since the server started.')
+      setText(root.firstChild, refused === 0
+        ? 'None since the server started.'
+        : `No job has failed since the server started; ${count(refused)} ${refused === 1 ? 'was' : 'were'} refused.`)
     })
     return
   }

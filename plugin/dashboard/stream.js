@@ -51,6 +51,8 @@ export function listen (url, on) {
     source.addEventListener('error', lost)
   }
 
+  // a browser that is offline keeps a silent connection, and some keep one that still speaks
+  addEventListener('offline', () => { if (source !== undefined) lost() })
   // a network that is back is used at once
   addEventListener('online', () => { if (retry !== undefined && source === undefined) open() })
 

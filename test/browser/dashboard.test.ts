@@ -36,6 +36,7 @@ t.test('at rest: healthy, tier 1 open, one idle actor and two closed; nothing is
   t.equal(await page.locator('.chart canvas').count(), 2)
   t.equal(await page.locator('#errors').textContent(), 'None since the server started.')
   await seen(page, "document.querySelector('.package .bar').style.width !== ''")
+  t.equal(await page.evaluate("document.querySelector('.scroll').hidden"), true, 'no stop of the Tab key without a table')
   t.strictSame(complaints, [])
 })
 
@@ -49,13 +50,15 @@ t.test('3 jobs held: tiers 2 and 3 open, 3 actors are busy, and the page says so
   await openTiers(page, [1, 2, 3])
   await seen(page, "document.querySelectorAll('.loose .cell[data-state=busy]').length === 3")
   t.strictSame(await cells(page), ['busy', 'busy', 'busy'])
-  t.match(await page.locator('#news').textContent(), /: tier [23] opened, \d active, \d waiting\./)
+  t.match(await page.locator('#news').textContent(), /: (tier [23]|tiers 2 and 3) opened, \d active, \d waiting\./)
   t.equal(await page.locator('#figures dd').first().textContent(), '3 of 3')
+  t.equal(await page.locator('#figures dd').nth(1).textContent(), '3 of 3')
+  t.equal(await page.locator('.tier p').first().textContent(), '1 of 1 actors active · 1 job in mailboxes')
   t.match(await page.locator('.loose .cell').last().getAttribute('aria-label'), /^Actor 2, tier 3, busy, 1 job/)
   await page.screenshot({ path: join(pictures, 'dashboard-tiers-open.png'), fullPage: true })
   await held.open()
   await openTiers(page, [1])
-  t.match(await page.locator('#news').textContent(), /: tier [23] closed/)
+  t.match(await page.locator('#news').textContent(), /: (tier [23]|tiers 2 and 3) closed/)
   t.match(await page.locator('#jobs tbody tr').first().textContent(), /^latch3/)
   t.strictSame(complaints, [])
 })
@@ -120,8 +123,57 @@ t.test('Pause ends the connection and Resume opens it', { skip }, async (t) => {
   await held.open()
 })
 
-t.test('by keyboard: skip link, Pause, the machine by arrow keys, the table; each shows where the focus is', { skip }, async (t) => {
+t.test('a browser that goes offline is told to be without connection, and is live at once when it is back', { skip }, async (t) => {
   const { port } = await startServer(t)
+  const { page } = await openPage(t)
+  await page.goto(pageOf(port))
+  await live(page)
+  await page.context().setOffline(true)
+  await page.locator('#link[data-state=waiting]').waitFor()
+  t.match(await page.locator('#health').textContent(), /^as of /)
+  await page.context().setOffline(false)
+  await live(page)
+  await page.locator('#health[data-state=ok]').waitFor()
+})
+
+for (const [width, height] of [[375, 812], [768, 1024], [1440, 900]] as const) {
+  t.test(`${width} x ${height}: nothing on the page moves when the first numbers come`, { skip }, async (t) => {
+    const { port } = await startServer(t)
+    const { page } = await openPage(t, { viewport: { width, height } })
+    await page.addInitScript(`
+      globalThis.shift = 0
+      new PerformanceObserver((list) => { for (const { value } of list.getEntries()) globalThis.shift += value })
+        .observe({ type: 'layout-shift', buffered: true })`)
+    await page.goto(pageOf(port))
+    await live(page)
+    await openTiers(page, [1])
+    await page.screenshot() // all is painted
+    const shift = await page.evaluate<number>('globalThis.shift')
+    t.ok(shift < 0.1, `what web vitals call good is below 0.1, this is ${shift}`)
+  })
+}
+
+t.test('the rows of jobs stand by name, so that none moves; refused jobs are told where no job has failed', { skip }, async (t) => {
+  const { app, port } = await startServer(t, 0, { maxQueued: 1 })
+  await app.offload('echo', 1)
+  await app.offload('echo', 2)
+  await app.offload('add', { a: 1, b: 2 })
+  const { page } = await openPage(t)
+  await page.goto(pageOf(port))
+  await live(page)
+  await openTiers(page, [1])
+  t.strictSame(await page.locator('#jobs tbody th').allTextContents(), ['add', 'echo'])
+  const held = holdJobs(app, 12)
+  await page.locator('#errors .empty', { hasText: 'refused' }).waitFor()
+  const { refused } = app.spillover.snapshot().counters
+  t.ok(refused > 1)
+  t.equal(await page.locator('#errors').textContent(), `No job has failed since the server started; ${refused} were refused.`)
+  await held.open()
+})
+
+t.test('by keyboard: skip link, Pause, the machine by arrow keys, the table; each shows where the focus is', { skip }, async (t) => {
+  const { app, port } = await startServer(t)
+  await app.offload('echo', 1)
   const { page } = await openPage(t)
   await page.goto(pageOf(port))
   await live(page)
@@ -142,7 +194,7 @@ t.test('by keyboard: skip link, Pause, the machine by arrow keys, the table; eac
   t.equal(await press('End'), 'cell|2|true')
   t.match(await page.locator('#detail').textContent(), /^Actor 2, tier 3, closed/)
   await press('ArrowLeft')
-  t.match(await page.locator('#detail').textContent(), /^Actor 1, tier 2, closed/)
+  t.match(await page.locator('#detail').textContent(), /^Actor 1, tier 2, /)
   t.match(await press('Tab'), /^scroll\|.*\|true$/s)
   await press('Shift+Tab')
   await press('Shift+Tab')
