@@ -111,7 +111,10 @@ async function serveHealth (served: { scheduler?: Scheduler }, port: number): Pr
   let metrics: MetricRegistry | string | undefined
   const server = createServer((request, response) => {
     const { scheduler } = served
-    if (request.url === '/metrics' && scheduler !== undefined) return sendMetrics(response, metrics ??= metricsOf(scheduler))
+    if (request.url === '/metrics' && scheduler !== undefined) {
+      metrics ??= metricsOf(scheduler)
+      return sendMetrics(response, metrics)
+    }
     const snapshot = scheduler?.snapshot()
     const shards = (snapshot?.remote as { shards: { breaker: string }[] } | undefined)?.shards ?? []
     const isReady = snapshot?.state === 'open' && shards.some(({ breaker }) => breaker === 'closed')
