@@ -1,5 +1,5 @@
 // The command line of the benchmark: which sections, how long, with which Node; prints, and writes JSON and a picture.
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { fileURLToPath } from 'node:url'
 import { calibrate } from './calibrate.js'
@@ -24,7 +24,8 @@ const usage = `npm run bench -- [options]
   --node24            install Node 24 in test/benchmark (Linux x64) and use it
   --out DIR           where results.json and results.svg are written; test/benchmark/results
   --verify            measure nothing: check that each pool gives the right results
-  --save              also write them as test/benchmark/latest.json and latest.svg
+  --save              also write them as test/benchmark/latest.json and latest.svg; with --only the sections that are
+                      there from earlier runs stay, and are said to be of those
   --note TEXT         kept with the results and shown in the README
   --help              this text`
 
@@ -87,8 +88,18 @@ async function main () {
   const whole = { date, command, note, rounds, isQuick, seconds, machine, versions, sections }
   mkdirSync(given.out, { recursive: true })
   write(given.out, 'results', whole)
-  if (given.save) write(here, 'latest', whole)
+  if (given.save) write(here, 'latest', withEarlier(whole))
   console.log(`\n${seconds} s; written to ${given.out}/results.json and results.svg`)
+}
+
+/** The sections that this run left out stay as they are in latest.json, with the date and command of their run. */
+function withEarlier (whole) {
+  const path = `${here}latest.json`
+  const earlier = existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : { sections: {} }
+  const { date, command } = earlier
+  const names = sectionNames.filter((name) => name in whole.sections || name in earlier.sections)
+  const sections = names.map((name) => [name, whole.sections[name] ?? { date, command, ...earlier.sections[name] }])
+  return { ...whole, sections: Object.fromEntries(sections) }
 }
 
 /** One pool after the other, a line each; the exit status is 1 if one is wrong. */

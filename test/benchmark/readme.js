@@ -42,7 +42,16 @@ function about () {
     .map((one) => one.join(' ')).join(', ')
   return `Measured on ${date.slice(0, 10)} by \`${command}\`: ${machine.cpu}, ${machine.cpus} CPUs` +
     `${machine.isVirtual ? ' of a virtual machine' : ''}, ${machine.system}, Node ${machine.node}; ${peers}. ` +
-    `${rounds === 1 ? 'One round.' : `Medians of ${rounds} interleaved rounds.`}${note ? ` **${note}**` : ''}`
+    `${rounds === 1 ? 'One round.' : `Medians of ${rounds} interleaved rounds.`}${earlier()}${note ? ` **${note}**` : ''}`
+}
+
+/** Which sections are of an earlier run. */
+function earlier () {
+  const runs = {}
+  for (const [name, { date, command }] of Object.entries(latest.sections)) {
+    if (date !== undefined) (runs[`on ${date.slice(0, 10)} by \`${command}\``] ??= []).push(name)
+  }
+  return Object.entries(runs).map(([run, names]) => ` The sections ${names.join(', ')}: ${run}.`).join('')
 }
 
 function border () {
