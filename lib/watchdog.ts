@@ -4,8 +4,11 @@ import type { Mailbox } from './mailbox.js'
 import type { Job } from './pending.js'
 import type { Actor, Crew } from './slots.js'
 
-/** Time between two looks, ms; chosen: who only waits for a CPU gets one sooner, also at the lowest priority. */
-const LOOK_MS = 5000
+/**
+ * Time between two looks, ms; chosen: who only waits for a CPU gets one sooner, also at the lowest priority, and what
+ * waits behind a blocked actor runs elsewhere before the default `maxQueueWaitMs`.
+ */
+const LOOK_MS = 3000
 
 /** Kills what it finds at two looks in a row; the jobs of such an actor have not begun, and run elsewhere. */
 export class Watchdog {
