@@ -77,9 +77,10 @@ exports.Ledger = class Ledger {
     const text = `${kind} ${code}${idempotent ? ' idempotent' : ''}`
     const known = this.#texts.indexOf(text)
     this.#ended[id % PLACES] = known < 0 ? this.#texts.push(text) - 1 : known
-    const isHurt = Object.hasOwn(innocent, kind) && (code === 'ACTOR_EXIT' || code === 'OUT_OF_MEMORY')
-    if (isHurt) this.hurt++
-    const isRight = kinds[kind].ends.includes(code) || anyEnd.includes(code) || isHurt || code === 'ACTOR_EXIT'
+    // any job may end with its thread, which was killed, or whose heap another job has filled
+    const endedWithThread = code === 'ACTOR_EXIT' || code === 'OUT_OF_MEMORY'
+    if (endedWithThread && Object.hasOwn(innocent, kind)) this.hurt++
+    const isRight = kinds[kind].ends.includes(code) || anyEnd.includes(code) || endedWithThread
     if (!isRight || (code === 'CANCELLED' && !isCancelled) || (code === 'UNAVAILABLE' && !wasVacant)) {
       this.fault(`job ${id} (${kind}): ended with ${code}: ${String(error?.message ?? error).slice(0, 200)}`)
     }
