@@ -61,6 +61,7 @@ export async function registerDashboard (fastify: FastifyInstance, pool: Pick<Po
   const hello = (): object => ({
     instance,
     version,
+    intervalMs,
     pool: pool.identity.name,
     pid: process.pid,
     node: `Node ${process.versions.node}`,
@@ -143,7 +144,16 @@ function secure (reply: FastifyReply): FastifyReply {
 
 function textOf (error: unknown): { code: string | null, message: string } {
   const { code, message } = Object(error) as { code?: unknown, message?: unknown }
-  return { code: typeof code === 'string' ? code : null, message: String(message ?? error).slice(0, 300) }
+  return { code: typeof code === 'string' ? code : null, message: wordOf(message ?? error).slice(0, 300) }
+}
+
+/** A job may throw what has no text: `{ toString: 1 }`. */
+function wordOf (value: unknown): string {
+  try {
+    return String(value)
+  } catch {
+    return 'no text'
+  }
 }
 
 function check (given: string | DashboardOptions): Required<Pick<DashboardOptions, 'intervalMs'>> & DashboardOptions {

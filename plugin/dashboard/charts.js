@@ -22,7 +22,7 @@ export function makeCharts () {
     for (const chart of charts.splice(0)) chart.destroy()
     charts.push(
       makeChart('load-chart', load, [['active', colour('tier1'), true], ['waiting', colour('bad'), false, 'jobs']], {
-        least: () => Math.max(1, ...thresholds.map(({ actors }) => actors)),
+        least: () => Math.max(1, ...thresholds.flatMap(({ actors, threshold }) => [actors, threshold])),
         hooks: { draw: [(chart) => drawThresholds(chart, thresholds)] }
       }),
       makeChart('rate-chart', rate, [['settled', colour('tier2'), true], ['refused', colour('bad'), false]], { least: () => 1 }))

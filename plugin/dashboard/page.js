@@ -27,7 +27,8 @@ const onHello = (hello) => {
   if (instance !== undefined && instance !== hello.instance) {
     charts.clear()
     before = undefined
-    byId('news').textContent = 'The server was restarted.'
+    const isOther = machine.pid !== hello.pid
+    byId('news').textContent = `The server was restarted${isOther ? ` (process ${hello.pid}, before ${machine.pid})` : ''}: all counts begin again.`
   } else if (before !== undefined) {
     charts.gap(before.atMs / 1000 + 0.001)
   }
@@ -114,3 +115,5 @@ document.addEventListener('visibilitychange', () => {
   if (document.hidden) connection.stop('paused')
   else connection.start()
 })
+// a page that was opened in the background waits until it is looked at
+if (document.hidden) connection.stop('paused')

@@ -1,7 +1,9 @@
 // The connection to the server's events: opened, watched, and opened again with a growing pause.
 
-/** Longest silence before the connection counts as lost, ms: ten times the server's default interval. */
+/** Least silence after which the connection counts as lost, ms: ten times the server's default interval. */
 const SILENCE_MS = 5000
+/** The same in intervals of a slower server: two may be late. */
+const SILENCE_INTERVALS = 3
 const FIRST_PAUSE_MS = 500
 const LONGEST_PAUSE_MS = 5000
 
@@ -11,6 +13,7 @@ export function listen (url, on) {
   let watch
   let retry
   let pauseMs = FIRST_PAUSE_MS
+  let silenceMs = SILENCE_MS
 
   const close = () => {
     source?.close()
@@ -28,7 +31,7 @@ export function listen (url, on) {
 
   const heard = () => {
     clearTimeout(watch)
-    watch = setTimeout(lost, SILENCE_MS)
+    watch = setTimeout(lost, silenceMs)
   }
 
   const open = () => {
@@ -36,9 +39,11 @@ export function listen (url, on) {
     source = new EventSource(url)
     heard()
     source.addEventListener('hello', (event) => {
+      const hello = JSON.parse(event.data)
       pauseMs = FIRST_PAUSE_MS
+      silenceMs = Math.max(SILENCE_MS, SILENCE_INTERVALS * hello.intervalMs)
       heard()
-      on.hello(JSON.parse(event.data))
+      on.hello(hello)
       on.link('live', 'live')
     })
     for (const name of ['machine', 'state']) {
