@@ -1,6 +1,6 @@
 // One section: its cases in interleaved rounds (A B C … A B C …), each measurement in a process of its own.
 import { measure } from './measure.js'
-import { summary } from './statistics.js'
+import { ratioOf, summary } from './statistics.js'
 
 /**
  * @returns title and cases: of each the specification, results by variant and metric, and why a variant has none
@@ -56,10 +56,14 @@ function summarize ([variant, samples]) {
 
 /** The goals of a section, each with its verdict; null where a number is missing or nothing is asked for. */
 export function judge (section, name, results) {
-  const other = (name, id, variant, metric) =>
-    results[name]?.cases.find((one) => one.id === id)?.results[variant]?.[metric]?.median ?? NaN
-  const of = (id, variant, metric) => other(name, id, variant, metric)
-  return (section.goals?.(of, other) ?? []).map(({ text, at, goal, unit = 'x', value }) => {
+  const summaryOf = (section, id, variant, metric) =>
+    results[section]?.cases.find((one) => one.id === id)?.results[variant]?.[metric]
+  const other = (...where) => summaryOf(...where)?.median ?? NaN
+  const of = (...where) => other(name, ...where)
+  // of each round its own ratio: what slows the machine for some rounds slows both
+  const ratio = (id, variant, against, metric) =>
+    ratioOf(summaryOf(name, id, variant, metric), summaryOf(name, id, against, metric))
+  return (section.goals?.({ of, other, ratio }) ?? []).map(({ text, at, goal, unit = 'x', value }) => {
     const isJudged = at !== undefined && Number.isFinite(value)
     return { text, at, goal, unit, value, isReached: isJudged ? (at === 'least' ? value >= goal : value <= goal) : null }
   })

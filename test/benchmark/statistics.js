@@ -19,3 +19,10 @@ export function summary (values) {
   const high = Math.max(...values)
   return { median: middle, low, high, spread: middle === 0 ? 0 : (high - low) / 2 / Math.abs(middle), values }
 }
+
+/** Median of the ratios of two summaries, round by round; ratio of their medians where a round lacks a value. */
+export function ratioOf (one, other) {
+  if (one === undefined || other === undefined) return NaN
+  if (one.values.length !== other.values.length) return one.median / other.median
+  return median(one.values.map((value, round) => value / other.values[round]))
+}

@@ -31,7 +31,7 @@ export const shown = {
   memory: [['mbPerActor', 'MB an actor']]
 }
 
-export function goals (of) {
+export function goals ({ of }) {
   const cold = of('tier', 'spillover', 'coldMs')
   const parked = of('tier', 'spillover', 'parkedMs')
   return [

@@ -15,7 +15,7 @@ export function cases ({ isQuick }) {
 
 export const shown = { idle: [['percent', '% of a core']] }
 
-export function goals (of) {
+export function goals ({ of }) {
   return [{
     text: 'idle CPU with 8 parked actors', at: 'most', goal: 0.1, unit: '%', value: of('eight', 'spillover', 'percent')
   }]

@@ -24,11 +24,11 @@ export const shown = {
   http: lengthsUs.flatMap((us) => [[`${name(us)}PerSecond`, `${us} µs/s`], [`${name(us)}LightP99Ms`, `${us} µs p99 ms`]])
 }
 
-export function goals (of) {
+export function goals ({ ratio }) {
   const throughput = (variant) => crossing((us) =>
-    of('sweep', variant, `${name(us)}PerSecond`) / of('sweep', 'inline', `${name(us)}PerSecond`))
+    ratio('sweep', variant, 'inline', `${name(us)}PerSecond`))
   const neighbours = (variant) => crossing((us) =>
-    of('sweep', 'inline', `${name(us)}LightP99Ms`) / of('sweep', variant, `${name(us)}LightP99Ms`))
+    ratio('sweep', 'inline', variant, `${name(us)}LightP99Ms`))
   return [
     { text: 'length from which offloading beats inline for throughput', unit: 'µs', value: throughput('spillover') },
     { text: 'the same with piscina', unit: 'µs', value: throughput('piscina') },

@@ -15,7 +15,7 @@ export const shown = {
 }
 
 /** @param of this section's medians @param other those of other sections */
-export function goals (of, other) {
+export function goals ({ of, other }) {
   const limit = (metric) => of('split', 'limits', metric)
   const ours = (section, id, metric) => other(section, id, 'spillover', metric)
   const hostUs = ours('border', '512-2', 'hostUs')

@@ -29,8 +29,8 @@ export const shown = {
   roundtrip: [['hotUs', 'hot µs'], ['hotP99Us', 'hot p99 µs'], ['parkedUs', 'parked µs'], ['parkedP99Us', 'parked p99 µs']]
 }
 
-export function goals (of) {
-  const rate = (id, variant) => of(id, 'spillover', 'jobsPerSecond') / of(id, variant, 'jobsPerSecond')
+export function goals ({ ratio }) {
+  const rate = (id, variant) => ratio(id, 'spillover', variant, 'jobsPerSecond')
   return [
     { text: 'one CPU: jobs/s against piscina', at: 'least', goal: 6, value: rate('told', 'piscina') },
     { text: 'put on one CPU after the start: jobs/s against piscina', at: 'least', goal: 6, value: rate('untold', 'piscina') },
