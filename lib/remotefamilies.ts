@@ -1,12 +1,14 @@
 // The metric families of the remote tier, from its numbers in the snapshot; nothing is read from the engine for them.
-import type { RemoteStats } from './remote/contract.js'
+import type { RefusalKey, RemoteStats } from './remote/contract.js'
 
 type Labels = Readonly<Record<string, string | number>>
+
+type Stats = RemoteStats & { ranHere?: number, refusals?: Readonly<Record<RefusalKey, number>> }
 
 /** One family: kind, name, help, labels, and its samples. */
 export type RemoteFamily = readonly [
   kind: 'counter' | 'gauge', name: string, help: string, labels: readonly string[],
-  read: (stats: RemoteStats & { ranHere?: number }) => [Labels, number][]
+  read: (stats: Stats) => [Labels, number][]
 ]
 
 /** The numbers of a remote tier; undefined where the pool has none, or another kind of overflow. */
@@ -27,6 +29,8 @@ export const remoteFamilies: readonly RemoteFamily[] = [
     ({ counters }) => Object.entries(counters).map(([event, count]) => [{ event }, count])],
   ['counter', 'remote_ran_here_total', 'Jobs that were sent away and ran here after all.', [],
     ({ ranHere = 0 }) => [[{}, ranHere]]],
+  ['counter', 'remote_refusals_total', 'Jobs that other machines were not given, by the code of the refusal.', ['code'],
+    ({ refusals = {} }) => Object.entries(refusals).map(([code, count]) => [{ code }, count])],
   ['gauge', 'remote_in_flight_jobs', 'Jobs that this process waits for.', [], ({ inFlight }) => [[{}, inFlight]]],
   ['gauge', 'remote_roundtrip_seconds', 'From handing a job over to its outcome, by percentile.', ['percentile'],
     ({ roundtrip: { p50Ms, p99Ms } }) => [[{ percentile: 50 }, p50Ms / 1000], [{ percentile: 99 }, p99Ms / 1000]]],

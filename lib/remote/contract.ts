@@ -53,7 +53,11 @@ export interface RemoteTicket {
   detach (): void
 }
 
-export type RefusalKey = 'REMOTE_DOWN' | 'REMOTE_FULL' | 'NO_WORKER' | 'REMOTE_PAYLOAD' | 'REMOTE_EXPIRED' | 'REMOTE_VOLATILE'
+/** Errors of a job that is not taken; the engine has never had it. */
+export const refusalKeys = [
+  'REMOTE_DOWN', 'REMOTE_FULL', 'NO_WORKER', 'REMOTE_PAYLOAD', 'REMOTE_EXPIRED', 'REMOTE_VOLATILE'
+] as const
+export type RefusalKey = typeof refusalKeys[number]
 
 /** Answer of `admit`. */
 export type Admit =

@@ -5,6 +5,7 @@ import { isQueuePart } from './id.js'
 import type { Codecs } from './codecs.js'
 import type { RemoteJob, RemoteOutcome, RemoteStatus, RemoteTicket } from './contract.js'
 import type { RemoteChecked } from './overflowing.js'
+import type { Refusals } from './refusals.js'
 
 /** Options of one durable job, beside its input. */
 export interface DurableOptions {
@@ -30,14 +31,16 @@ export interface DurableTicket {
 export class Durables {
   readonly #options: RemoteChecked
   readonly #codecs: Codecs
+  readonly #refusals: Refusals
   /** names of the pool's jobs; empty before it is ready */
   readonly #jobs: () => readonly string[]
   /** moving means from submit to end of the jobs that this process saw succeed, ms */
   readonly #totals = new Map<string, number>()
 
-  constructor (options: RemoteChecked, codecs: Codecs, jobs: () => readonly string[]) {
+  constructor (options: RemoteChecked, codecs: Codecs, refusals: Refusals, jobs: () => readonly string[]) {
     this.#options = options
     this.#codecs = codecs
+    this.#refusals = refusals
     this.#jobs = jobs
   }
 
@@ -71,6 +74,7 @@ export class Durables {
       requestId,
       resultTtlMs
     } satisfies RemoteJob)
+    this.#refusals.watch(ticket)
     const sinceMs = Date.now()
     // a key's job may have ended long ago
     if (idempotencyKey === undefined) ticket.done.then(({ status }) => { if (status === 'ok') this.#saw(job, Date.now() - sinceMs) }, () => {})

@@ -5,8 +5,9 @@ import { Durables } from './durables.js'
 import { runForeign } from './foreign.js'
 import { isQueuePart, queueOf } from './id.js'
 import { checkRemote } from './overflowing.js'
+import { Refusals } from './refusals.js'
 import type { Overflow, OverflowCall, OverflowPool } from '../jobs.js'
-import type { RemoteStats, RemoteTicket, RemoteTier, Served, Serving } from './contract.js'
+import type { RefusalKey, RemoteStats, RemoteTicket, RemoteTier, Served, Serving } from './contract.js'
 import type { RemoteChecked, RemoteOptions } from './overflowing.js'
 
 export type { RemoteJobOptions, RemoteOptions } from './overflowing.js'
@@ -23,6 +24,7 @@ export class Spill implements Overflow {
   readonly #tier: RemoteTier
   readonly #options: RemoteChecked
   readonly #codecs: Codecs
+  readonly #refusals = new Refusals()
   readonly durables: Durables
   #pool: OverflowPool | undefined
   #serving: Promise<Serving> | undefined
@@ -32,7 +34,7 @@ export class Spill implements Overflow {
     this.#options = checkRemote(options)
     this.#tier = options.tier
     this.#codecs = new Codecs(options.tier.codecs)
-    this.durables = new Durables(this.#options, this.#codecs, () => this.#pool?.jobs ?? [])
+    this.durables = new Durables(this.#options, this.#codecs, this.#refusals, () => this.#pool?.jobs ?? [])
   }
 
   open (pool: OverflowPool): void {
@@ -74,9 +76,13 @@ export class Spill implements Overflow {
     const version = this.#versionOf(job)
     const payloadBytes = Buffer.byteLength(encoded.payload)
     const answer = this.#tier.admit({ job, version, payloadBytes, durable: false, deadlineMs, meanMs })
-    if (!answer.ok || (!isRefused && answer.waitMs >= waitHereMs)) return undefined
+    if (!answer.ok) {
+      this.#refusals.counts[answer.code]++
+      return undefined
+    }
+    if (!isRefused && answer.waitMs >= waitHereMs) return undefined
     const { priority = 'normal', traceparent, requestId } = call.options
-    return this.#wait(call, this.#tier.submit({
+    const ticket = this.#tier.submit({
       job,
       version,
       ...encoded,
@@ -89,7 +95,9 @@ export class Spill implements Overflow {
       traceparent,
       requestId,
       resultTtlMs: SPILLED_TTL_MS
-    }))
+    })
+    this.#refusals.watch(ticket)
+    return this.#wait(call, ticket)
   }
 
   async keep (call: OverflowCall): Promise<unknown> {
@@ -101,7 +109,9 @@ export class Spill implements Overflow {
     })
   }
 
-  stats (): RemoteStats & { ranHere: number } { return { ...this.#tier.stats(), ranHere: this.#ran } }
+  stats (): RemoteStats & { ranHere: number, refusals: Readonly<Record<RefusalKey, number>> } {
+    return { ...this.#tier.stats(), ranHere: this.#ran, refusals: { ...this.#refusals.counts } }
+  }
 
   async close (graceMs: number): Promise<void> {
     const serving = await this.#serving?.catch(() => undefined)

@@ -26,15 +26,19 @@ export function showFigures (root, snapshot, rates, loop) {
     })
 }
 
-/** The remote tier, where there is one: jobs away, living workers, and engines that are. */
+/** The remote tier, where there is one: jobs away, living workers, engines that are, and what was not taken and why. */
 function elsewhere (remote) {
   if (!Array.isArray(remote?.shards)) return []
   const queues = remote.shards.flatMap((shard) => Object.values(shard.queues))
   const workers = Math.max(0, ...queues.map((queue) => queue.workers))
+  const refusals = Object.entries(remote.refusals ?? {})
+  const refused = refusals.reduce((sum, [, number]) => sum + number, 0)
+  const [code, most] = refusals.reduce((one, other) => other[1] > one[1] ? other : one, ['', 0])
   const away = remote.shards.filter((shard) => shard.breaker !== 'closed').length
   return [
     ['On other machines', count(remote.inFlight), `of ${workers} ${workers === 1 ? 'worker' : 'workers'}`],
-    ['Engines reached', remote.shards.length - away, `of ${remote.shards.length}`, away > 0]
+    ['Engines reached', remote.shards.length - away, `of ${remote.shards.length}`, away > 0],
+    ['Not taken there', count(refused), refused === 0 ? '' : `${most < refused ? 'mostly ' : ''}${code}`]
   ]
 }
 

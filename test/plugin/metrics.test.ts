@@ -5,6 +5,7 @@ import Fastify from 'fastify'
 import fastifyMetrics from 'fastify-metrics'
 import { Registry } from 'prom-client'
 import t from 'tap'
+import { memoryTier, MemoryBroker } from '#lib/index'
 import spillover from '#plugin/index'
 import type { FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
@@ -55,6 +56,20 @@ t.test('after 3 jobs, 1 that threw and 1 that killed its actor each number is th
     .map((line) => Number(line.split(' ').at(-1)))
   t.equal(buckets.length, 13)
   t.strictSame(buckets, [...buckets].sort((one, other) => one - other), 'buckets only rise')
+})
+
+t.test('a job that no other machine was given is counted by its code, in the metrics and in health', async (t) => {
+  const broker = new MemoryBroker()
+  broker.isDown = true
+  const app = await build(t, { metrics: '/metrics', health: '/health', remote: memoryTier(broker) })
+  await app.ready()
+  await t.rejects(app.offload('echo', 1, { durable: true }), { code: 'FST_ERR_SPILLOVER_REMOTE_DOWN' })
+  const lines = (await app.inject('/metrics')).body.split('\n')
+  t.same(lines.filter((line) => line.startsWith('fastify_spillover_remote_refusals_total')).map((line) => line.split(/"|} /).slice(3)), [
+    ['REMOTE_DOWN', '', '1'], ['REMOTE_FULL', '', '0'], ['NO_WORKER', '', '0'], ['REMOTE_PAYLOAD', '', '0'],
+    ['REMOTE_EXPIRED', '', '0'], ['REMOTE_VOLATILE', '', '0']
+  ])
+  t.equal((await app.inject('/health')).json().remote.refusals.REMOTE_DOWN, 1)
 })
 
 t.test('promtool check metrics finds nothing to complain of', { skip }, async (t) => {
