@@ -21,12 +21,22 @@ export class Estimate {
   /** Deviation as a share of the mean. */
   get spread (): number { return this.paceMs > 0 ? Math.sqrt(this.#variance) / this.paceMs : 0 }
 
+  /** Only then it may refuse a job. */
+  get isKnown (): boolean { return this.#settled > 0 }
+
   get #window (): number { return Math.min(MOST, Math.max(LEAST, MOST * this.spread ** 2)) }
 
-  /** An actor that had something to do all the time has settled so many jobs in it. */
-  pace (ms: number, jobs: number): void {
+  /**
+   * An actor that had something to do all the time has settled so many jobs in it. `isCold`: its first, which load and
+   * compile what they need; they count until others have settled.
+   */
+  pace (ms: number, jobs: number, isCold = false): void {
     if (jobs === 0) return
-    const isFirst = this.#settled === 0
+    if (isCold) {
+      if (!this.isKnown) this.paceMs = ms / jobs
+      return
+    }
+    const isFirst = !this.isKnown
     const mostMs = isFirst ? Infinity : OUTLIER * (this.paceMs + Math.sqrt(this.#variance))
     const off = Math.min(ms / jobs, mostMs) - this.paceMs
     this.#settled = Math.min(this.#window, this.#settled + jobs)

@@ -429,8 +429,9 @@ export class Scheduler {
     const { maxQueued, maxQueueWaitMs } = this.#options
     if (this.#placing.backlog >= maxQueued) return true
     if (maxQueueWaitMs === 0) return false
+    const { estimate } = this.#settling
     const [waiting, actors] = this.#placing.lineOf(job)
-    return waiting > 0 && this.#settling.estimate.waitMs(waiting, actors) > maxQueueWaitMs
+    return waiting > 0 && estimate.isKnown && estimate.waitMs(waiting, actors) > maxQueueWaitMs
   }
 
   /** Without a stack, which says nothing here and would be a tenth of what a refused request costs. */

@@ -343,7 +343,7 @@ export class Settling {
     const busyMs = this.#nowMs - actor.progressAtMs
     const jobsBefore = actor.jobs
     if (mailbox.drain(this.#onReply) === 0) return false
-    this.estimate.pace(busyMs, actor.jobs - jobsBefore)
+    this.estimate.pace(busyMs, actor.jobs - jobsBefore, jobsBefore === 0)
     const id = this.#halted.get(mailbox)
     if (id !== undefined && mailbox.jobOf(id) === undefined) {
       this.#halted.delete(mailbox)

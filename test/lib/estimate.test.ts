@@ -56,3 +56,15 @@ t.test('one job of 30 s among those of 20 ms counts as 200 ms: 100 jobs on 4 act
   for (let job = 0; job < 300; job++) estimate.pace(30_000, 1)
   t.ok(estimate.paceMs > 25_000, 'but all of them are the truth')
 })
+
+t.test('the first jobs of an actor, which load and compile, are no reason to refuse', async (t) => {
+  const estimate = new Estimate()
+  estimate.pace(3000, 1, true)
+  t.equal(estimate.isKnown, false)
+  t.equal(estimate.paceMs, 3000, 'until another has settled it is all that is known')
+  estimate.pace(20, 1)
+  t.equal(estimate.isKnown, true)
+  estimate.pace(3000, 1, true)
+  t.equal(estimate.paceMs, 20)
+  t.equal(estimate.spread, 0)
+})

@@ -78,8 +78,11 @@ const mutations = {
     return waitMs.call(this, backlog, actors) - waitMs.call(this, 0, actors)
   })],
   'the pace is not measured': [/count in the pace/, method(Estimate, 'pace', () => function () {})],
-  'the pace is that of another time': [/said to have been busy/, method(Estimate, 'pace', (pace) => function (ms, jobs) {
-    pace.call(this, ms + 50, jobs)
+  'the pace is that of another time': [/said to have been busy/, method(Estimate, 'pace', (pace) => function (ms, jobs, isCold) {
+    pace.call(this, ms + 50, jobs, isCold)
+  })],
+  'the first of an actor counts in the pace': [/waits too long|is refused with/, method(Estimate, 'pace', (pace) => function (ms, jobs) {
+    pace.call(this, ms, jobs)
   })],
   'priorities do not age': [/whose turn it is/, part({ options: { ageMs: 1e9 } })],
   'priorities do not count': [/whose turn it is/, part({ options: { ageMs: 0 } })],

@@ -70,6 +70,7 @@ class Oracle {
     this.placing = undefined
     /** how long actors were busy for how many replies each */
     this.paces = []
+    this.hasRun = new WeakSet()
     /** replies that were read and are not counted in there: of which mailbox, how many, since when it was busy */
     this.unpaced = undefined
     this.means = new Map()
@@ -292,7 +293,9 @@ class Oracle {
     this.unpaced = undefined
     if (jobs !== (unpaced?.jobs ?? 0)) world.note(`${jobs} jobs are counted in the pace, ${unpaced?.jobs} were read`)
     if (unpaced === undefined) return
-    this.paces.push([ms, jobs])
+    // the first of an actor do not count
+    if (this.hasRun.has(unpaced.mailbox)) this.paces.push([ms, jobs])
+    this.hasRun.add(unpaced.mailbox)
     const [sinceMs, atMostMs] = unpaced.busy
     const nowMs = world.clock.now()
     if (ms > nowMs - sinceMs + EPS || ms < nowMs - world.preemptedMs - atMostMs - EPS) {
@@ -309,7 +312,7 @@ class Oracle {
     const { options: { maxQueueWaitMs }, crew } = this.world
     if (maxQueueWaitMs === 0) return false
     const waiting = key === undefined ? all : this.atHomeOf(key)
-    if (waiting === 0) return false
+    if (waiting === 0 || this.paces.length === 0) return false
     const open = key === undefined ? crew.actors.filter((actor) => this.mayTake(actor)).length : 1
     let [settled, paceMs, variance] = [0, 1, 0]
     const spread = () => paceMs === 0 ? 0 : Math.sqrt(variance) / paceMs
