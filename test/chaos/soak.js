@@ -44,7 +44,7 @@ async function main () {
     maxQueued: 400,
     maxRestarts: 1_000_000,
     quarantineDeaths: 0,
-    backoffMs: 1,
+    backoffMs: 0,
     graceMs: 5,
     retireMs: 200,
     resourceLimits: { maxOldGenerationSizeMb: 48, maxYoungGenerationSizeMb: 4 }

@@ -19,7 +19,7 @@ async function start (t: Test, options: Partial<Options> = {}): Promise<Schedule
     graceMs: 20,
     maxRestarts: 10_000,
     quarantineDeaths: 0,
-    backoffMs: 1,
+    backoffMs: 0,
     ...options
   })
   t.teardown(() => pool.close())

@@ -17,7 +17,7 @@ for (const name of names()) {
   const isHurtful = hurtful.includes(name)
   t.test(`${name}: later jobs ${isHurtful ? 'settle' : 'are fine'}`, async (t) => {
     const pool = createScheduler({
-      jobs, tiers: [{ actors: 1 }], execArgv: [], graceMs: 20, maxRestarts: 1000, backoffMs: 1, timeoutMs: 2000
+      jobs, tiers: [{ actors: 1 }], execArgv: [], graceMs: 20, maxRestarts: 1000, backoffMs: 0, timeoutMs: 2000
     })
     t.teardown(() => pool.close())
     await pool.ready()

@@ -117,7 +117,7 @@ t.test('8 + 8 + 16 slots: tier 2 opens with the 7th active actor, tier 3 with th
 
 t.test('10,000 jobs with random errors, cancels, timeouts and exits settle 10,000 times', async (t) => {
   const tiers = [{ actors: 2 }, { actors: 1 }]
-  const scheduler = await start(t, { tiers, graceMs: 10, maxRestarts: 10_000, maxQueueWaitMs: 0 })
+  const scheduler = await start(t, { tiers, graceMs: 10, maxRestarts: 10_000, backoffMs: 0, maxQueueWaitMs: 0 })
   let settled = 0
   let seed = 7
   const random = (): number => (seed = (seed * 16807) % 2147483647) / 2147483647
