@@ -1,6 +1,6 @@
 // Connections to one Redis: how each kind of them waits, the broker's clock, and what INFO tells.
 import { Cluster, Redis } from 'ioredis'
-import type { RedisOptions } from 'ioredis'
+import type { Command, RedisOptions } from 'ioredis'
 
 /** One Redis: a URL, ioredis options, or both; or the nodes of a Redis Cluster. */
 export type RedisAddress = string | (RedisOptions & { url?: string }) | {
@@ -18,34 +18,38 @@ export type Client = Redis | Cluster
  * Waits are from the experiments with a killed, a frozen and a cut-off Redis.
  */
 const kinds = {
-  producer: (commandTimeoutMs: number): RedisOptions => ({
+  producer: {
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
-    commandTimeout: commandTimeoutMs,
+    // see `giveUp`
+    commandTimeout: undefined,
     connectTimeout: 2000,
     retryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 10), 1000)
-  }),
-  worker: (): RedisOptions => ({
+  },
+  worker: {
     maxRetriesPerRequest: null,
     connectTimeout: 5000,
     // ends a connection that is silent while an answer is due; longer than the blocking fetch waits
     socketTimeout: 8000,
     retryStrategy: (times) => Math.min(100 * 2 ** Math.min(times, 10), 1000)
-  }),
-  subscriber: (): RedisOptions => ({
+  },
+  subscriber: {
     maxRetriesPerRequest: null,
     connectTimeout: 2000,
     retryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 10), 1000)
-  })
-}
+  }
+} satisfies Record<string, RedisOptions>
 
 /** Seconds that a worker's blocking fetch waits; below the worker's socketTimeout. */
 export const FETCH_WAIT_S = 3
 
-/** Open a connection. It tries for ever; errors go to `onError`, since one without a listener would end the process. */
+/**
+ * Open a connection. It tries for ever; errors go to `onError`, since one without a listener would end the process.
+ * A `producer`'s commands are given up after `commandTimeoutMs`.
+ */
 export function connect (address: RedisAddress, kind: keyof typeof kinds, name: string, commandTimeoutMs: number,
   onError: (error: Error) => void): Client {
-  const options: RedisOptions = { ...kinds[kind](commandTimeoutMs), keepAlive: 5000, connectionName: name }
+  const options: RedisOptions = { ...kinds[kind], keepAlive: 5000, connectionName: name }
   let client: Client
   if (typeof address === 'string') {
     client = new Redis(address, options)
@@ -61,8 +65,12 @@ export function connect (address: RedisAddress, kind: keyof typeof kinds, name: 
     client = url === undefined ? new Redis({ ...rest, ...options }) : new Redis(url, { ...rest, ...options })
   }
   client.on('error', onError)
-  if (client instanceof Cluster) client.on('+node', gather)
-  else gather(client)
+  const prepare = (node: Redis): void => {
+    gather(node)
+    if (kind === 'producer') giveUp(node, commandTimeoutMs)
+  }
+  if (client instanceof Cluster) client.on('+node', prepare)
+  else prepare(client)
   return client
 }
 
@@ -88,6 +96,37 @@ function gather (client: Redis): void {
       return write(...args)
     }
   })
+}
+
+/**
+ * Commands that are not answered in time are rejected, as with ioredis' `commandTimeout`; but only the time since they
+ * left this process counts, and only once the socket has been read: while this event loop stood still, Redis may well
+ * have answered.
+ */
+function giveUp (client: Redis, timeoutMs: number): void {
+  const send = client.sendCommand.bind(client)
+  /** of this turn: they leave at its end, see `gather` */
+  let sent: Command[] = []
+  client.sendCommand = (command, stream) => {
+    const answer = send(command, stream)
+    if (sent.push(command) === 1) {
+      setImmediate(() => {
+        for (const one of sent) limit(one, timeoutMs)
+        sent = []
+      })
+    }
+    return answer
+  }
+}
+
+function limit (command: Command, timeoutMs: number): void {
+  if (command.isSettled) return
+  const timer = setTimeout(() => setImmediate(() => {
+    // the sockets are read between the timers and this
+    if (!command.isSettled) command.reject(new Error(`no answer within ${timeoutMs} ms`))
+  }), timeoutMs)
+  const stop = (): void => clearTimeout(timer)
+  command.promise.then(stop, stop)
 }
 
 /** Time of the broker: its offset from ours, from the midpoint of a round trip. */

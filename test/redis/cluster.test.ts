@@ -6,6 +6,7 @@ import t from 'tap'
 import { createScheduler, Spill } from '#lib/index'
 import { bullmqTier } from '#lib/remote/bullmq'
 import { until } from '../fixtures/until'
+import { standStill } from './deployment'
 import { needsRedis, startCluster } from './server'
 import type { RemoteStats, Scheduler } from '#lib/index'
 import type { ChildProcess } from 'node:child_process'
@@ -58,6 +59,13 @@ t.test('worker --cluster and doctor --cluster on 3 nodes:', { skip }, async (t) 
     await until('it to run', async () => (await there.lookup(long.id))?.state === 'running')
     t.equal(await there.cancel(long.id, 'not wanted'), 'signalled')
     await t.rejects(long.done, { code: 'FST_ERR_SPILLOVER_CANCELLED' })
+  })
+
+  t.test('an event loop that stands still for 800 ms when 30 submits have left: all are answered', async (t) => {
+    const answers = numbers.map((value) => producer.offload('echo', value, { durable: true }))
+    await new Promise((resolve) => setImmediate(resolve))
+    await standStill(800)
+    t.strictSame(await Promise.all(answers), numbers)
   })
 
   t.test('doctor finds three shards and nothing wrong; one node with eviction is found', async (t) => {

@@ -43,5 +43,11 @@ export function deploy (redis: BullmqOptions['redis'], env: string) {
   return { producer: another(), worker: another(), another, close }
 }
 
+/** The event loop stands still at the end of its turn. */
+export const standStill = async (ms: number): Promise<void> => new Promise((resolve) => setImmediate(() => {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
+  resolve()
+}))
+
 /** The rights of a user as docs/remote.md has them. */
 export const documentedRule = /ACL SETUSER spillover on >PASSWORD (.+)/.exec(readFileSync(join(__dirname, '../../docs/remote.md'), 'utf8'))![1]!

@@ -17,9 +17,8 @@ const skip = needsRedis(t)
 const jobs = join(__dirname, '../fixtures/jobs.cjs')
 const cli = join(__dirname, '../../dist/lib/cli.js')
 
-/** On a busy machine the 500 ms of a command can pass by themselves: then a submit ends as uncertain, rightly. */
-async function pool (t: Test, redis: string, serve: boolean, commandTimeoutMs = 10_000): Promise<Scheduler> {
-  const tier = bullmqTier({ redis, lockMs: 2000, stalledMs: 1000, sweepMs: 500, commandTimeoutMs })
+async function pool (t: Test, redis: string, serve: boolean): Promise<Scheduler> {
+  const tier = bullmqTier({ redis, lockMs: 2000, stalledMs: 1000, sweepMs: 500 })
   const scheduler = createScheduler({ jobs, tiers: [{ actors: 1 }], drainMs: 1000, remote: { tier, serve, queues: serve ? ['wait@1', 'echo@1'] : null } })
   t.teardown(() => scheduler.close())
   await scheduler.ready()
@@ -68,7 +67,7 @@ t.test('Redis restarted without its data: each of 20 waiters gets its own result
 
 t.test('a frozen Redis: submits are given up, then refused at once, and none is left in the queue after it wakes', { skip }, async (t) => {
   const redis = await startRedis(t)
-  const producer = await pool(t, redis.url, false, 500)
+  const producer = await pool(t, redis.url, false)
   redis.freeze()
   const first = await Promise.all([1, 2, 3].map((value) => settled(producer.offload('echo', value, { durable: true }))))
   for (const code of first) t.match(code, /^FST_ERR_SPILLOVER_REMOTE_(UNCERTAIN|DOWN)$/)

@@ -5,6 +5,7 @@ import t from 'tap'
 import { createScheduler } from '#lib/index'
 import { bullmqTier } from '#lib/remote/bullmq'
 import { until } from '../fixtures/until'
+import { standStill } from './deployment'
 import { needsNamespaces } from './hosts'
 import { startProxy } from './proxy'
 import { needsRedis, startRedis } from './server'
@@ -76,6 +77,26 @@ t.test('a Redis 100 ms away works; one slower than the command timeout opens the
   proxy.delayMs = 0
   await until('the breaker to close', () => isClosed(producer))
   t.equal(await producer.offload('echo', 'again', { durable: true }), 'again')
+})
+
+t.test('an event loop that stands still for 800 ms, longer than the command timeout, before 5 submits leave it or when 5 have left: all are answered', { skip }, async (t) => {
+  const redis = await startRedis(t)
+  const proxy = await startProxy(t, redis.port)
+  const [near, far] = [await pool(t, redis.url, false), await pool(t, proxy.url, false)]
+  await pool(t, redis.url, true)
+  const send = (producer: Scheduler): Promise<unknown>[] =>
+    Array.from({ length: 5 }, (_, at) => settled(producer.offload('echo', at, { durable: true })))
+  proxy.delayMs = 20
+  // what is given to a connection leaves at the end of the turn, behind this
+  const stood = standStill(800)
+  const given = send(far)
+  await stood
+  t.strictSame(await Promise.all(given), [0, 1, 2, 3, 4])
+  const sent = send(near)
+  await new Promise((resolve) => setImmediate(resolve))
+  await standStill(800)
+  t.strictSame(await Promise.all(sent), [0, 1, 2, 3, 4])
+  for (const producer of [near, far]) t.match(stats(producer), { counters: { uncertain: 0, refused: 0 }, shards: [{ breaker: 'closed' }] })
 })
 
 t.test('a network that swallows every packet: in-flight jobs are answered after it, submits meanwhile fail', { skip: needsNamespaces(skip) }, async (t) => {
