@@ -1,6 +1,7 @@
 // The metric families of all pools in one registry: read when they are asked for, nothing is kept for them.
 import { errors } from './errors.js'
 import { remoteFamilies, remoteOf } from './remotefamilies.js'
+import type { Durations } from './jobs.js'
 import type { Measures, Snapshot } from './snapshot.js'
 import type { PoolIdentity } from './trace.js'
 
@@ -102,6 +103,12 @@ function makeFamilies (pools: ReadonlyMap<string, Measured>): Family[] {
     return new Family(full, 'histogram', help, ['job', 'tier'], () => [...read()].flatMap(([pool, { measures }]) =>
       measures.times.flatMap(({ job, tier, times }) => histogramSamples(full, { pool, job, tier }, times[name]))))
   }
+  const elsewhere = (name: 'wait' | 'roundtrip', help: string): Family => {
+    const full = `${prefix}_remote_${name}_seconds`
+    return new Family(full, 'histogram', help, ['job'], () => [...read()].flatMap(([pool, { measures }]) =>
+      [...measures.elsewhere].flatMap(([job, { [name]: times }]) =>
+        times.count === 0 ? [] : histogramSamples(full, { pool, job }, times))))
+  }
   const perActor = ({ snapshot }: Reading) => snapshot.tiers.flatMap(({ tier, actors }) =>
     actors.map((actor) => ({ labels: { tier, slot: actor.slot }, actor })))
   const perTier = (value: (tier: Snapshot['tiers'][number]) => number) => ({ snapshot }: Reading): [Labels, number][] =>
@@ -139,6 +146,8 @@ function makeFamilies (pools: ReadonlyMap<string, Measured>): Family[] {
     counter('kills', 'actor_kills_total', 'Actors killed because a cancelled job did not end.'),
     counter('outOfMemory', 'actor_out_of_memory_total', 'Actors that died because they ran out of memory.'),
     counter('strays', 'stray_errors_total', 'Errors that jobs threw after they had ended.'),
+    elsewhere('wait', 'Time from handing a job over on another machine to its first start here.'),
+    elsewhere('roundtrip', 'Time from handing a job over to its outcome.'),
     ...remoteFamilies.map(([kind, name, help, labels, samples]) => family(kind, name, help, labels, ({ snapshot }) => {
       const remote = remoteOf(snapshot.remote)
       return remote === undefined ? [] : samples(remote)
@@ -148,7 +157,7 @@ function makeFamilies (pools: ReadonlyMap<string, Measured>): Family[] {
 
 const states = ['closed', 'opening', 'open', 'draining', 'failed', 'vacant'] as const
 
-function histogramSamples (name: string, labels: Labels, times: Measures['times'][number]['times']['run']): Sample[] {
+function histogramSamples (name: string, labels: Labels, times: Durations): Sample[] {
   const counts = times.cumulative(EDGES_S.map((edge) => edge * 1000))
   return [
     ...EDGES_S.map((edge, index) => ({

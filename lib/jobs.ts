@@ -171,6 +171,21 @@ export interface OverflowOptions {
   readonly onProgress?: (value: unknown) => void
 }
 
+/** Durations as metrics read them: how many, their sum, and how many lie below each edge, given in ascending ms. */
+export interface Durations {
+  readonly count: number
+  readonly sumMs: number
+  cumulative (edgesMs: readonly number[]): number[]
+}
+
+/** Times of the jobs of one name that go elsewhere or come from there. */
+export interface OverflowTimes {
+  /** of a job that came from elsewhere: from handing it over there to its first start here */
+  readonly wait: Durations
+  /** of a job that went elsewhere: from handing it over here to its outcome */
+  readonly roundtrip: Durations
+}
+
 /** Where a job goes when no open actor can take it in time. lib/remote/spill.ts makes one of a remote tier. */
 export interface Overflow {
   /** Decide, without I/O, whether this job can be taken elsewhere, and take it: undefined is no. */
@@ -183,6 +198,8 @@ export interface Overflow {
   close? (graceMs: number): Promise<void>
   /** Plain numbers for the snapshot. */
   stats? (): unknown
+  /** For metrics, by job. */
+  times? (): ReadonlyMap<string, OverflowTimes>
 }
 
 /** The pool as an overflow sees it, for taking jobs of other machines. */

@@ -32,8 +32,6 @@ export const remoteFamilies: readonly RemoteFamily[] = [
   ['counter', 'remote_refusals_total', 'Jobs that other machines were not given, by the code of the refusal.', ['code'],
     ({ refusals = {} }) => Object.entries(refusals).map(([code, count]) => [{ code }, count])],
   ['gauge', 'remote_in_flight_jobs', 'Jobs that this process waits for.', [], ({ inFlight }) => [[{}, inFlight]]],
-  ['gauge', 'remote_roundtrip_seconds', 'From handing a job over to its outcome, by percentile.', ['percentile'],
-    ({ roundtrip: { p50Ms, p99Ms } }) => [[{ percentile: 50 }, p50Ms / 1000], [{ percentile: 99 }, p99Ms / 1000]]],
   ['gauge', 'remote_breaker_open', 'Whether an engine counts as away.', ['shard'],
     perShard(({ breaker }) => breaker === 'closed' ? 0 : 1)],
   ['gauge', 'remote_engine_roundtrip_seconds', 'The last round trip to an engine.', ['shard'],

@@ -321,7 +321,7 @@ export class Scheduler {
 
   /** What metrics read beside the snapshot. */
   measures (): Measures {
-    return takeMeasures(this.plan, this.#kinds)
+    return { ...takeMeasures(this.plan, this.#kinds), elsewhere: this.#options.overflow?.times?.() ?? new Map() }
   }
 
   /** Record the pool at work: a trace that Chrome and Perfetto open, as an object. */

@@ -3,6 +3,7 @@ import { outcomes, Times } from './metrics.js'
 import type { Worker } from 'node:worker_threads'
 import type { Clock } from './clock.js'
 import type { Load } from './load.js'
+import type { OverflowTimes } from './jobs.js'
 import type { Counters, Outcome, TimesView } from './metrics.js'
 import type { Hint, Job, Kind } from './pending.js'
 import type { QuarantineView } from './quarantine.js'
@@ -150,10 +151,12 @@ export interface Measures {
   readonly settled: readonly {
     readonly job: string, readonly tier: number | null, readonly outcome: Outcome, readonly count: number
   }[]
+  /** by job, of those that go elsewhere or come from there */
+  readonly elsewhere: ReadonlyMap<string, OverflowTimes>
 }
 
 /** The histograms themselves; where nothing was recorded there is no entry. */
-export function takeMeasures (plan: Plan, kinds: ReadonlyMap<string, Kind>): Measures {
+export function takeMeasures (plan: Plan, kinds: ReadonlyMap<string, Kind>): Omit<Measures, 'elsewhere'> {
   const all = [...kinds.values()]
   return {
     times: all.flatMap(({ name: job, times }) => times.flatMap((times, index) =>

@@ -15,7 +15,7 @@ const floors = [
   ['machine/cgroup', 'machine/cpus'],
   ['machine/kinds'],
   ['remote/contract', 'remote/breaker', 'remote/keys', 'remote/connection'],
-  ['remote/json', 'remote/id', 'remote/msgpack', 'remote/waiters', 'remote/settings', 'remote/refusals', 'remote/conformance'],
+  ['remote/json', 'remote/id', 'remote/msgpack', 'remote/waiters', 'remote/times', 'remote/settings', 'remote/refusals', 'remote/conformance'],
   ['remote/envelope', 'remote/memory', 'remote/codecs', 'remote/overflowing', 'remote/shard', 'remote/diagnosis'],
   ['remote/durables', 'remote/foreign', 'remote/records', 'remote/sender', 'remote/depths', 'remote/answer', 'remote/fetching', 'remote/limited'],
   ['remote/spill', 'remote/hints', 'remote/running'],

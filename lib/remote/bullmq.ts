@@ -1,5 +1,4 @@
 // The remote tier on BullMQ: a producer and a consumer for each independent Redis. Import of fastify-spillover/bullmq.
-import { Histogram } from '../metrics.js'
 import { errors } from '../errors.js'
 import { EnvelopeError } from './envelope.js'
 import { Consumer } from './consumer.js'
@@ -8,6 +7,7 @@ import { msgpackCodec } from './msgpack.js'
 import { Producer } from './producer.js'
 import { Slots } from './running.js'
 import { checkSettings } from './settings.js'
+import { Times } from './times.js'
 import type {
   Admit, AdmitQuery, RemoteContext, RemoteJob, RemoteLog, RemoteStats, RemoteStatus, RemoteTicket, RemoteTier,
   RunResult,
@@ -31,7 +31,7 @@ class BullmqTier implements RemoteTier {
   readonly kind = 'bullmq'
   readonly codecs = [msgpackCodec]
   readonly #settings: Settings
-  readonly #roundtrip = new Histogram()
+  readonly #times = new Times()
   readonly #consumers: Consumer[] = []
   readonly #sent: ProducerCounters = {
     submitted: 0, refused: 0, uncertain: 0, hints: 0, badHints: 0, lateHints: 0, swept: 0, lost: 0, cancelled: 0
@@ -78,9 +78,8 @@ class BullmqTier implements RemoteTier {
       ? this.#choose(query)
       : this.#ask(this.#producers[shardOfKey(unique, this.#producers.length)], query)
     if (!answer.ok) return refused(job.job, answer)
-    const sentAtMs = performance.now()
     const ticket = producer!.submit(job, unique)
-    ticket.done.then(() => this.#roundtrip.record(performance.now() - sentAtMs), () => {}) // told to the waiter
+    this.#times.watch(job.job, ticket.done)
     return ticket
   }
 
@@ -113,7 +112,7 @@ class BullmqTier implements RemoteTier {
     source: SlotSource): Promise<Serving> {
     const slots = new Slots(source)
     const consumers = this.#settings.addresses.map((address, shard) =>
-      new Consumer(this.#settings, shard, address, this.#log, served, run, slots, this.#taken))
+      new Consumer(this.#settings, shard, address, this.#log, served, run, slots, this.#taken, this.#times))
     this.#consumers.push(...consumers)
     return { stop: async (drainMs) => { await Promise.all(consumers.map((consumer) => consumer.stop(drainMs))) } }
   }
@@ -124,9 +123,11 @@ class BullmqTier implements RemoteTier {
       inFlight: this.#inFlight,
       shards: this.#producers.map((producer) => producer.stats()),
       counters: { ...this.#sent, ...this.#taken },
-      roundtrip: this.#roundtrip.view()
+      roundtrip: this.#times.view()
     }
   }
+
+  times (): Times['byJob'] { return this.#times.byJob }
 
   async close (): Promise<void> {
     if (this.#isClosed) return

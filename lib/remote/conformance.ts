@@ -109,6 +109,17 @@ export function remoteConformance ({ test, make }: ConformanceOptions): void {
       { status: 'failed', error: '{"name":"TypeError","message":"bad","own":{"code":"X"}}' })
   })
 
+  check('times by job: 3 round trips where the jobs came from, 3 waits of the time before a worker came where they ran', async ({ producer, worker }) => {
+    const tickets = [durable(), durable(), durable()].map((job) => producer.submit(job))
+    await Promise.all(tickets.map(({ accepted }) => accepted))
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    await worker.serve(served, async () => done, slots(1))
+    await Promise.all(tickets.map((ticket) => ticket.done))
+    const [sent, ran] = [producer.times().get('work')!, worker.times().get('work')!]
+    deepStrictEqual([sent.roundtrip.count, sent.wait.count, ran.roundtrip.count, ran.wait.count], [3, 0, 0, 3])
+    for (const { sumMs } of [sent.roundtrip, ran.wait]) ok(sumMs >= 270 && sumMs < 30_000, `${sumMs} ms`)
+  })
+
   check('an id tells whose job it was, also where no record is left: its owner and nobody else', async ({ producer, worker, another }) => {
     await worker.serve(served, async ({ payload }) => ({ status: 'ok', codec: 'json', payload }), slots(1))
     const mine = producer.submit(durable({ owner: 'me' }))

@@ -18,6 +18,7 @@ import type { Envelope, Sealed } from './envelope.js'
 import type { LimitedOptions } from './limited.js'
 import type { Bench, ConsumerCounters, Run, Slots } from './running.js'
 import type { Settings } from './settings.js'
+import type { Times } from './times.js'
 
 /** A worker says that it lives every BEAT_MS, and is believed to for ALIVE_MS. */
 const BEAT_MS = 5000
@@ -55,7 +56,7 @@ export class Consumer implements Serving {
   #lastError = ''
 
   constructor (settings: Settings, shard: number, address: RedisAddress, log: RemoteLog, served: readonly Served[],
-    run: Run, slots: Slots, counters: ConsumerCounters) {
+    run: Run, slots: Slots, counters: ConsumerCounters, times: Times) {
     this.#settings = settings
     this.#shard = shard
     this.#keys = new Keys(settings.env, settings.region, shard)
@@ -65,7 +66,9 @@ export class Consumer implements Serving {
     this.#clock = new BrokerClock(settings.now)
     this.#client = connect(address, 'worker', `fs-w:${settings.instance}`, 0, (error) => this.#onError(error))
     const answers = new Answers(settings, shard, this.#keys, this.#client)
-    this.#bench = { settings, keys: this.#keys, client: this.#client, clock: this.#clock, counters, answers, run }
+    this.#bench = {
+      settings, keys: this.#keys, client: this.#client, clock: this.#clock, counters, times, answers, run
+    }
     this.#client.on('ready', () => {
       this.#clock.read(this.#client, this.#keys.cancels).catch(() => {}) // the next beat reads it again
       this.#beat()

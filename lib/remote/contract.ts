@@ -1,5 +1,7 @@
 // The remote tier: what the core asks of an engine that carries jobs to other machines. Payloads are opaque text to it.
 
+import type { OverflowTimes } from '../jobs.js'
+
 /** Makes text of a value and a value of text; which codec made a payload travels with it. */
 export interface Codec {
   readonly name: string
@@ -177,6 +179,8 @@ export interface RemoteTier {
   cancel (id: string, reason: string): Promise<'removed' | 'signalled' | 'finished' | 'unknown'>
   serve (served: readonly Served[], run: (job: TakenJob) => Promise<RunResult>, slots: SlotSource): Promise<Serving>
   stats (): RemoteStats
+  /** Times by job, of those that resolved with an outcome. */
+  times (): ReadonlyMap<string, OverflowTimes>
   /** settle every waiter, close every connection; never rejects */
   close (): Promise<void>
 }

@@ -2,6 +2,7 @@
 import { encodeError, errors } from '../errors.js'
 import { isGivenTo, makeId, parseId, queueOf, uniquePart } from './id.js'
 import { SHUTDOWN } from './contract.js'
+import { Times } from './times.js'
 import type {
   Admit, AdmitQuery, Codec, RemoteJob, RemoteOutcome, RemoteState, RemoteStatus, RemoteTicket, RemoteTier, RunResult,
   Served, Serving, SlotSource, TakenJob
@@ -27,6 +28,7 @@ interface MemoryWorker {
   readonly slots: SlotSource
   readonly run: (job: TakenJob) => Promise<RunResult>
   readonly running: Set<MemoryRecord>
+  readonly times: Times
   isStopping: boolean
 }
 
@@ -60,6 +62,7 @@ export class MemoryBroker {
     const timer = setTimeout(() => abort.abort(new errors.REMOTE_EXPIRED(job.job, 'while it ran')), Math.min(leftMs, 2 ** 31 - 1))
     record.state = 'running'
     record.attempt++
+    if (record.attempt === 1) worker.times.of(job.job).wait.record(Date.now() - record.createdAtMs)
     worker.running.add(record)
     worker.run({
       id: record.id,
@@ -112,6 +115,7 @@ class MemoryTier implements RemoteTier {
   readonly #maxInFlight: number
   readonly #waiting = new Set<(error: unknown) => void>()
   readonly #servings: Serving[] = []
+  readonly #times = new Times()
   #isClosed = false
 
   constructor (broker: MemoryBroker, maxPayloadBytes: number, maxInFlight: number, codecs: readonly Codec[]) {
@@ -170,7 +174,9 @@ class MemoryTier implements RemoteTier {
       else waiting.push(record)
       setImmediate(() => this.#broker.dispatch())
     }
-    return this.#ticket(record)
+    const ticket = this.#ticket(record)
+    this.#times.watch(job.job, ticket.done)
+    return ticket
   }
 
   attach (id: string): RemoteTicket {
@@ -225,6 +231,7 @@ class MemoryTier implements RemoteTier {
       slots,
       run,
       running: new Set(),
+      times: this.#times,
       isStopping: false
     }
     broker.workers.add(worker)
@@ -251,9 +258,11 @@ class MemoryTier implements RemoteTier {
       inFlight: this.#waiting.size,
       shards: [],
       counters: {},
-      roundtrip: { count: 0, meanMs: 0, p50Ms: 0, p99Ms: 0, maxMs: 0 }
+      roundtrip: this.#times.view()
     }
   }
+
+  times (): Times['byJob'] { return this.#times.byJob }
 
   async close (): Promise<void> {
     if (this.#isClosed) return

@@ -9,6 +9,7 @@ import type { BrokerClock, Client } from './connection.js'
 import type { Envelope, Sealed } from './envelope.js'
 import type { Keys } from './keys.js'
 import type { Settings } from './settings.js'
+import type { Times } from './times.js'
 
 /** Progress is written no more often than this, ms; the last value is, then. */
 const PROGRESS_MS = 200
@@ -25,6 +26,7 @@ export interface Bench {
   readonly client: Client
   readonly clock: BrokerClock
   readonly counters: ConsumerCounters
+  readonly times: Times
   readonly answers: Answers
   readonly run: Run
 }
@@ -42,7 +44,7 @@ export interface Fetched {
 
 /** Run it. Returns its sealed result, throws its sealed failure; undefined: it is to be put back. */
 export async function runFetched (bench: Bench, fetched: Fetched): Promise<Sealed | undefined> {
-  const { answers, clock, counters, client, keys } = bench
+  const { answers, clock, counters, times, client, keys } = bench
   const { id, name, queue, job } = fetched
   let envelope: Envelope
   let payload: string
@@ -68,6 +70,8 @@ export async function runFetched (bench: Bench, fetched: Fetched): Promise<Seale
     counters.cancelledHere++
     return answers.fail(id, { status: 'cancelled', error: toText(new errors.CANCELLED(name, 'while it ran on another machine')) }, false)
   }
+  // one that ran before has waited for something else than a worker
+  if (deaths === 0 && job.attemptsMade === 0) times.of(name).wait.record(Math.max(0, clock.now() - envelope.at))
   const result = await runOne(bench, fetched, envelope, payload, leftMs)
   if (result.putBack === true) return undefined
   if (result.status === 'ok') return await answers.succeed(id, queue, job, envelope, result)

@@ -113,6 +113,8 @@ export class Spill implements Overflow {
     return { ...this.#tier.stats(), ranHere: this.#ran, refusals: { ...this.#refusals.counts } }
   }
 
+  times (): ReturnType<RemoteTier['times']> { return this.#tier.times() }
+
   async close (graceMs: number): Promise<void> {
     const serving = await this.#serving?.catch(() => undefined)
     await serving?.stop(graceMs)

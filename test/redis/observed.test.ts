@@ -73,12 +73,13 @@ t.test('a durable job shows in metrics and health, and its spans on the worker a
   t.equal(value('remote_in_flight_jobs{pool="default"}'), 0)
   t.equal(value('remote_breaker_open{pool="default",shard="0"}'), 0)
   t.equal(value('remote_queue_workers{pool="default",shard="0",queue="echo@1"}'), 1)
-  t.ok(value('remote_roundtrip_seconds{pool="default",percentile="99"}') > 0)
+  t.equal(value('remote_roundtrip_seconds_count{pool="default",job="echo"}'), 2)
+  t.ok(value('remote_roundtrip_seconds_sum{pool="default",job="echo"}') > 0)
   t.ok(value('remote_engine_roundtrip_seconds{pool="default",shard="0"}') >= 0)
   // each family has a sample, and promtool has nothing to say of any
   const families = [...text.matchAll(/^# TYPE (fastify_spillover_remote_\S+) /gm)].map(([, name]) => name!)
-  t.equal(families.length, 11)
-  t.same(families.filter((name) => !text.includes(`\n${name}{`)), [])
+  t.equal(families.length, 12)
+  t.same(families.filter((name) => !text.includes(`\n${name}{`) && !text.includes(`\n${name}_count{`)), ['fastify_spillover_remote_wait_seconds'], 'it is where the jobs run')
   if (spawnSync('promtool', ['--version']).status === 0 || process.env.CI !== undefined) {
     const { status, stdout, stderr } = spawnSync('promtool', ['check', 'metrics'], { input: text, encoding: 'utf8' })
     t.same({ status, said: stdout + stderr }, { status: 0, said: '' })
@@ -114,6 +115,7 @@ t.test('worker --health: /metrics has the families of the plugin, and the job it
   const text = await response.text()
   t.same(namesOf(text), namesOf((await app.inject('/metrics')).body))
   t.match(text, /^fastify_spillover_jobs_settled_total\{[^}]*job="echo",tier="1",outcome="ok"\} 1$/m)
+  t.match(text, /^fastify_spillover_remote_wait_seconds_count\{[^}]*job="echo"\} 1$/m)
   t.match(text, /^fastify_spillover_remote_breaker_open\{[^}]*shard="0"\} 0$/m)
 
   const folder = t.testdir()
