@@ -58,8 +58,9 @@ class BullmqTier implements RemoteTier {
 
   start ({ log, served }: RemoteContext): void {
     this.#log = log
+    const unserved = new Set<string>()
     this.#producers = this.#settings.addresses.map((address, shard) =>
-      new Producer(this.#settings, shard, address, log, this.#sent))
+      new Producer(this.#settings, shard, address, log, this.#sent, unserved))
     for (const producer of this.#producers) {
       for (const { job, version } of served) producer.know(queueOf(job, version))
     }

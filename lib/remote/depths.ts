@@ -11,7 +11,7 @@ const USED_MS = 5000
 export class Depths {
   readonly #shard: Shard
   readonly #samples = new Map<string, Sample>()
-  #isSampling = false
+  #sampling: Promise<void> | undefined
 
   constructor (shard: Shard) { this.#shard = shard }
 
@@ -24,6 +24,18 @@ export class Depths {
       this.#samples.set(queue, sample = { depth: 0, workers: 0, slots: 0, usedAtMs: 0, isKnown: false })
     }
     return sample
+  }
+
+  /** A durable job waits there: say so where nobody serves it, once until somebody has. */
+  async tell (queue: string): Promise<void> {
+    const { unserved, log } = this.#shard
+    const sample = this.know(queue)
+    if (sample.workers > 0 || unserved.has(queue)) return
+    unserved.add(queue)
+    // the sample may be older than the first worker; one that fails is told to whoever else reads it
+    await this.#sampling?.catch(() => {})
+    await this.read([queue]).catch(() => {})
+    if (sample.workers === 0) log.warn(`a durable job was accepted that no living worker serves: ${queue}; it waits for one`)
   }
 
   of (queue: string): number { return this.#samples.get(queue)?.depth ?? 0 }
@@ -39,28 +51,33 @@ export class Depths {
 
   /** Read them in one pipeline. */
   async read (queues: readonly string[]): Promise<void> {
-    if (this.#isSampling || queues.length === 0) return
-    this.#isSampling = true
+    if (this.#sampling !== undefined || queues.length === 0) return
+    this.#sampling = this.#sample(queues)
     try {
-      const { keys, clock, client } = this.#shard
-      const nowMs = clock.now()
-      const pipeline = client.pipeline()
-      for (const queue of queues) {
-        pipeline.llen(keys.list(queue, 'wait')).zcard(keys.list(queue, 'prioritized'))
-          .llen(keys.list(queue, 'active')).zrangebyscore(keys.alive(queue), nowMs, '+inf')
-      }
-      const replies = await pipeline.exec() ?? []
-      for (const [error] of replies) if (error !== null) throw error
-      for (const [index, queue] of queues.entries()) {
-        const [wait, prioritized, active, alive] = replies.slice(index * 4, index * 4 + 4).map(([, reply]) => reply)
-        const sample = this.know(queue)
-        sample.depth = Number(wait) + Number(prioritized) + Number(active)
-        sample.workers = (alive as string[]).length
-        sample.slots = (alive as string[]).reduce((sum, member) => sum + Number(member.slice(member.lastIndexOf(':') + 1)), 0)
-        sample.isKnown = true
-      }
+      await this.#sampling
     } finally {
-      this.#isSampling = false
+      this.#sampling = undefined
+    }
+  }
+
+  async #sample (queues: readonly string[]): Promise<void> {
+    const { keys, clock, client } = this.#shard
+    const nowMs = clock.now()
+    const pipeline = client.pipeline()
+    for (const queue of queues) {
+      pipeline.llen(keys.list(queue, 'wait')).zcard(keys.list(queue, 'prioritized'))
+        .llen(keys.list(queue, 'active')).zrangebyscore(keys.alive(queue), nowMs, '+inf')
+    }
+    const replies = await pipeline.exec() ?? []
+    for (const [error] of replies) if (error !== null) throw error
+    for (const [index, queue] of queues.entries()) {
+      const [wait, prioritized, active, alive] = replies.slice(index * 4, index * 4 + 4).map(([, reply]) => reply)
+      const sample = this.know(queue)
+      sample.depth = Number(wait) + Number(prioritized) + Number(active)
+      sample.workers = (alive as string[]).length
+      sample.slots = (alive as string[]).reduce((sum, member) => sum + Number(member.slice(member.lastIndexOf(':') + 1)), 0)
+      sample.isKnown = true
+      if (sample.workers > 0) this.#shard.unserved.delete(queue)
     }
   }
 }

@@ -40,7 +40,8 @@ export class Producer {
   #probesFailed = 0
   #isClosed = false
 
-  constructor (settings: Settings, number: number, address: RedisAddress, log: RemoteLog, counters: ProducerCounters) {
+  constructor (settings: Settings, number: number, address: RedisAddress, log: RemoteLog, counters: ProducerCounters,
+    unserved: Set<string>) {
     const keys = new Keys(settings.env, settings.region, number)
     const breaker = new Breaker()
     const closed = 'the connection is closed'
@@ -51,7 +52,7 @@ export class Producer {
     })
     const clock = new BrokerClock(settings.now)
     const waiters = new Waiters(counters)
-    const shard = this.#shard = { number, settings, log, counters, keys, breaker, clock, waiters, client }
+    const shard = this.#shard = { number, settings, log, counters, keys, breaker, clock, waiters, client, unserved }
     this.#depths = new Depths(shard)
     this.#records = new Records(shard)
     this.#sender = new Sender(shard)
@@ -113,6 +114,7 @@ export class Producer {
     this.#depths.know(queue).depth++
     const accepted = this.#sender.add(id, unique, queue, job).then(() => {
       waiter.isAccepted = true
+      if (job.durable) this.#depths.tell(queue)
       if (job.key !== undefined) return this.#checkKey(waiter, queue, unique, job)
     }).catch((error: unknown) => {
       waiters.reject(waiter, error)

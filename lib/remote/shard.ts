@@ -21,6 +21,8 @@ export interface Shard {
   readonly clock: BrokerClock
   readonly waiters: Waiters
   readonly client: Client
+  /** queues of which was said that nobody serves them; of all shards, which have the same workers */
+  readonly unserved: Set<string>
 }
 
 /** An error that tells which job it is about. */
