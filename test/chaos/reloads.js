@@ -20,7 +20,9 @@ exports.versionIn = (file) => {
 
 exports.makeReloads = (random) => {
   const folder = mkdtempSync(join(tmpdir(), 'spillover-chaos-'))
-  const file = join(folder, 'jobs.js')
+  // read at once: an import opens other files in the background, and Node leaves one open whose thread is killed before
+  // it is told of it (docs/limits.md)
+  const file = join(folder, 'jobs.cjs')
   let version = 0
   const write = (text) => {
     writeFileSync(`${file}.new`, text)

@@ -10,8 +10,11 @@ exports.check = (text, isTrue, got) => {
   else failed.push(got === undefined ? text : `${text}: got ${typeof got === 'string' ? got : JSON.stringify(got)}`)
 }
 exports.failures = () => ({ failed, passed })
+exports.sum = (counts) => Object.values(counts).reduce((sum, count) => sum + count, 0)
+/** Of no kind are there more than before. */
+exports.hasNoMore = (after, before) => Object.entries(after).every(([kind, count]) => count <= (before[kind] ?? 0))
 
-const { check } = exports
+const { check, hasNoMore, sum } = exports
 const mb = (bytes) => `${(bytes / 2 ** 20).toFixed(1)} MB`
 const list = (counts) => Object.entries(counts).sort(([, one], [, other]) => other - one)
   .map(([key, count]) => `${key} ${count}`).join(', ')
@@ -39,11 +42,11 @@ exports.report = ({ seconds, options, faults, version, clients, ledger, before, 
     const { alive, zombies = 0, heapsUsed = 0 } = numbers
     console.log(`${name.padEnd(10)} RSS ${mb(rss)}: heap ${mb(heapUsed)}, external ${mb(external)}, ` +
       `buffers ${mb(arrayBuffers)}, heaps of ${alive} threads ${mb(heapsUsed)}, ${zombies} zombies; ` +
-      `${threads} threads, ${files} files, handles ${JSON.stringify(handles)}`)
+      `${sum(threads)} threads, ${sum(files)} files, handles ${JSON.stringify(handles)}`)
   }
   for (const text of [...ledger.wrong, ...clients.wrong]) console.log(`WRONG      ${text}`)
 
-  const settledByCounters = Object.values(counters.settled).reduce((sum, count) => sum + count, 0)
+  const settledByCounters = sum(counters.settled)
   check(`at least ${seconds * 3} jobs were accepted`, ledger.accepted >= seconds * 3, ledger.accepted)
   check('lost is 0', lost === 0 && ledger.open === 0 && ledger.pending === 0, { lost, open: ledger.open, pending: ledger.pending })
   check('doubled is 0', doubled === 0, doubled)
@@ -62,8 +65,8 @@ exports.report = ({ seconds, options, faults, version, clients, ledger, before, 
   check(`innocent jobs are hurt only on killed threads and full heaps: at most ${mayHurt}`, ledger.hurt <= mayHurt, ledger.hurt)
   check('all of tier 1 is open again, higher tiers have retired', after.states.every((states, index) =>
     states.every((state) => index === 0 ? state === 'open' : state !== 'open')), after.states)
-  check('no more threads than before', after.threads <= before.threads, [before.threads, after.threads])
-  check('no more open files than before', after.files <= before.files, [before.files, after.files])
+  check('no more threads than before', hasNoMore(after.threads, before.threads), [before.threads, after.threads])
+  check('no more open files than before', hasNoMore(after.files, before.files), [before.files, after.files])
   check('no more handles than before', Object.entries(after.handles).every(([type, count]) =>
     type.startsWith('TCPSocket') || count <= (before.handles[type] ?? 0)), [before.handles, after.handles])
   check('heap within 16 MB of before', after.heapUsed < before.heapUsed + 16 * 2 ** 20, [before.heapUsed, after.heapUsed])

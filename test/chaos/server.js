@@ -138,17 +138,19 @@ async function main () {
         const { tiers } = app.spillover.snapshot()
         const isQuiet = tiers.every(({ tier, actors }) => actors.every(({ state }) =>
           tier === 1 ? state === 'open' : state === 'closed' || state === 'vacant'))
+        // one that is told to end goes on until its native code returns
+        const isEnding = threads.size > tiers.flatMap(({ actors }) => actors).filter(({ state }) => state === 'open').length
         const sockets = await new Promise((resolve) => app.server.getConnections((_error, count) => resolve(count)))
         // a slot that is closed may be about to open again, a thread's port may be about to close
         const isWaiting = process.getActiveResourcesInfo().some((type) => type === 'Timeout' || type === 'MessagePort')
-        if (isQuiet && !isWaiting && ledger.open === 0 && sockets === 0) break
+        if (isQuiet && !isEnding && !isWaiting && ledger.open === 0 && sockets === 0) break
         await sleep(100)
       }
       const { tiers } = app.spillover.snapshot()
       const actors = tiers.flatMap((tier) => tier.actors)
       const sum = (key) => actors.reduce((sum, actor) => sum + actor[key], 0)
       return {
-        ...numbers(),
+        ...await numbers(),
         states: tiers.map(({ actors }) => actors.map(({ state }) => state)),
         alive: threads.size,
         zombies: sum('zombies'),
@@ -166,7 +168,7 @@ async function main () {
     async close () {
       await app.close()
       for (let round = 0; round < 20 && threads.size > 0; round++) await sleep(100)
-      return { ...numbers(), alive: threads.size }
+      return { ...await numbers(), alive: threads.size }
     }
   }
   const onOrphaned = () => process.exit(1)

@@ -6,7 +6,7 @@ const { createScheduler } = require('#lib/index')
 const { makeRandom } = require('./random.js')
 const { numbers } = require('./numbers.js')
 const { CELLS, KEYS } = require('./kinds.js')
-const { check, failures } = require('./report.js')
+const { check, failures, hasNoMore, sum } = require('./report.js')
 
 const jobs = Number(process.argv[2])
 /** Jobs in flight; and as many at once now and then that some are refused. */
@@ -104,7 +104,7 @@ async function main () {
     readings.push(await until(part * tenth))
     const { rss, heapUsed, threads, files } = readings.at(-1)
     console.log(`${String(part * tenth).padStart(8)} jobs  RSS ${(rss / 2 ** 20).toFixed(1)} MB, ` +
-      `heap ${(heapUsed / 2 ** 20).toFixed(2)} MB, ${threads} threads, ${files} files`)
+      `heap ${(heapUsed / 2 ** 20).toFixed(2)} MB, ${sum(threads)} threads, ${sum(files)} files`)
   }
   const first = readings[0]
   const last = readings.at(-1)
@@ -113,9 +113,9 @@ async function main () {
     `${counters.restarts} threads replaced, ${counters.strays} late errors`)
   check(`RSS within 5 % of that after ${tenth} jobs`, last.rss <= first.rss * MOST, [first.rss, last.rss])
   check('heap within 1 MB', last.heapUsed <= first.heapUsed + 2 ** 20, [first.heapUsed, last.heapUsed])
-  check('no more threads', last.threads <= first.threads, [first.threads, last.threads])
-  check('no more files', last.files <= first.files, [first.files, last.files])
-  const settled = Object.values(ends).reduce((sum, count) => sum + count, 0)
+  check('no more threads', hasNoMore(last.threads, first.threads), [first.threads, last.threads])
+  check('no more files', hasNoMore(last.files, first.files), [first.files, last.files])
+  const settled = sum(ends)
   check('every job settled', settled === now.offered && pending === 0, [ends, pending])
   check('no listener is left on a signal', getEventListeners(forever.signal, 'abort').length === 0)
   await pool.close()
