@@ -535,7 +535,11 @@ export class Scheduler {
   #vacate (actor: Actor<Job>): void {
     if (!this.#placing.isFreed(actor)) {
       this.#bound.add(actor)
-      this.#clock.after(20, () => { if (this.#bound.has(actor)) this.#vacate(actor) })
+      this.#clock.after(20, () => {
+        if (!this.#bound.has(actor)) return
+        this.#vacate(actor)
+        this.#placing.dispatch() // what was taken back
+      })
       return
     }
     this.#bound.delete(actor)

@@ -1,6 +1,7 @@
 // Where jobs go when actors fail and tiers open, in virtual time.
 import t from 'tap'
 import { planOf, virtualPool } from '../fixtures/virtual'
+import type { Plan } from '#lib/index'
 
 t.test('a job offered just after the home of its key has failed begins after the one that waited there', async (t) => {
   const { offer, at, actors, clock } = await virtualPool(planOf([2, 0]), { maxRestarts: 0 })
@@ -90,4 +91,25 @@ t.test('an actor whose async jobs wait is given others once while its event loop
   t.match(scheduler.snapshot(), { backlog: 3, counters: { takenBack: 3 } })
   at(220)
   t.strictSame([first, ...jobs].map(({ code }) => code), ['pending', 'ok', 'ok', 'ok'])
+})
+
+t.test('what is taken back from an actor whose cpu is gone, once its moved buffers are used, goes to an idle one', async (t) => {
+  const layout = planOf([2, 0])
+  const planFor = (...cpus: number[]): Plan => ({
+    ...layout, tiers: [{ tier: 1, cpus, threshold: 0, slots: cpus.map((cpu, id) => ({ id, cpu, tier: 1 })) }]
+  })
+  let wakeMs = 0.01
+  const { scheduler, offer, at, clock, actors } = await virtualPool(planFor(0, 1), {}, { wakeMs: () => wakeMs })
+  const beganAtMs = clock.now()
+  const after = (ms: number) => at(beganAtMs + ms)
+  offer({ runMs: 19.5 })
+  wakeMs = 5
+  const moved = offer({ runMs: 1 }, { transfer: [new ArrayBuffer(8)] })
+  scheduler.replan(planFor(0))
+  after(19)
+  t.strictSame([moved.code, actors[1]!.state], ['ok', 'open'], 'its slot is looked at again 20 ms after the change')
+  const late = offer({ runMs: 1 })
+  wakeMs = 0.01
+  after(22)
+  t.strictSame([actors[1]!.mailbox!.depth, actors[1]!.state, late.code], [0, 'draining', 'ok'])
 })

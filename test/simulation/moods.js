@@ -119,7 +119,6 @@ function drawSettings (random, base) {
     ...base,
     metric: chance(0.8) ? 'demand' : 'running',
     asyncPerActor: mood.asyncPerActor === undefined ? 1 + +chance(0.2) : 1 + upTo(mood.asyncPerActor - 1),
-    // with 0 the gate flaps by design
     closeDelayMs: 1 + upTo(6),
     ageMs: chance(0.5) ? 20 : 1,
     maxQueued: chance(0.5) || mood.name === 'crowd' ? 1000 : upTo(4),
@@ -147,13 +146,14 @@ function drawSettings (random, base) {
   const zombies = chance(mood.zombies) ? 0.5 : 0
   const preempts = chance(mood.preempt) ? 0.1 : 0
   const preemptMs = chance(0.7) ? 0.5 : 1.5
+  const wakeMs = chance(0.1) ? 5 : 0.1
   const times = {
     timerMs: () => random() * late,
     soonMs: () => 0.01 + random() * 0.02,
     places: mood.name === 'crowd' || chance(0.7) ? 512 : 1 + upTo(3),
     bootMs: () => random() * 4,
     stepMs: () => random() * stepMs,
-    wakeMs: () => random() * 0.1,
+    wakeMs: () => random() * wakeMs,
     bellMs: () => random() * bellMs,
     endMs: () => random() * endMs,
     exitMs: () => chance(zombies) ? random() * 20 : random() * endMs,

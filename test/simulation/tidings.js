@@ -18,7 +18,9 @@ class Tidings {
     const { chance, scheduler } = world
     const job = world.upTo(1)
     const value = { n: this.sent.length + 1, fails: chance(0.15) }
-    const broadcast = { job, value, hasFailed: false, isSettled: false }
+    // threads that wait to replace others are not waited for: they hear it before their next job
+    const waiting = new Set(world.crew.actors.map(({ successor }) => successor?.started.mailbox))
+    const broadcast = { job, value, waiting, hasFailed: false, isSettled: false }
     this.sent.push(broadcast)
     this.open++
     const settled = () => {
@@ -35,13 +37,14 @@ class Tidings {
     })
   }
 
-  resolved ({ job, value, hasFailed }) {
+  resolved ({ job, value, waiting, hasFailed }) {
     const { world } = this
     if (hasFailed) world.note(`broadcast ${value.n} has failed in an actor and is resolved`)
     if (value.fails || world.isClosing) return
     this.known[job] = Math.max(this.known[job], value.n)
     for (const { slot, state, mailbox } of world.crew.actors) {
-      if (state === 'open' && this.heard(mailbox, job) < value.n) world.note(`broadcast ${value.n} is resolved, and actor ${slot.id} has not heard it`)
+      if (state !== 'open' || waiting.has(mailbox) || this.heard(mailbox, job) >= value.n) continue
+      world.note(`broadcast ${value.n} is resolved, and actor ${slot.id} has not heard it`)
     }
   }
 
