@@ -50,6 +50,8 @@ export interface Options {
   maxQueueWaitMs?: number
   /** an input or result whose texts and buffers surely have more bytes is refused @default 268435456 */
   maxPayloadBytes?: number
+  /** glibc keeps up to 64 MB that large inputs and results have left, for the next ones @default true */
+  keepFreedMemory?: boolean
   /** a job of a lower priority is overtaken only by jobs accepted up to this much later, a level @default 1000 */
   ageMs?: number
   /** longest run of a job @default 30000 */
@@ -151,6 +153,7 @@ export const optionTable = {
   maxQueued: [10000, integer(0)],
   maxQueueWaitMs: [10000, ms],
   maxPayloadBytes: [268435456, integer(0)],
+  keepFreedMemory: [true, flag],
   ageMs: [1000, ms],
   timeoutMs: [30000, ms],
   queueTimeoutMs: [0, ms],

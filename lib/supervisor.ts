@@ -5,6 +5,7 @@ import { availableParallelism } from 'node:os'
 import { Piscina } from 'piscina'
 import { logLevelOf } from './log.js'
 import { HostEnd } from './mailbox.js'
+import { keepFreed } from './malloc.js'
 import { unpinned } from './pinning.js'
 import type { Worker } from 'node:worker_threads'
 import type { ActorBoot, JobLog, JobModule } from './jobs.js'
@@ -29,6 +30,7 @@ export interface SupervisorOptions {
   readonly restore: string | null
   readonly nice: readonly number[]
   readonly maxPayloadBytes: number
+  readonly keepFreedMemory: boolean
   readonly resourceLimits?: object
   readonly env?: Record<string, string>
   readonly execArgv?: readonly string[]
@@ -66,6 +68,7 @@ export class Supervisor<T extends Held> implements Threads<T> {
     this.#load = load
     this.#pinning = pinning
     this.#kept = kept
+    if (options.keepFreedMemory) keepFreed()
     for (const { tier, slots } of plan.tiers) {
       const pool: Piscina = new Piscina({
         filename: join(__dirname, 'actor.js'),

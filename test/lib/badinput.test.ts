@@ -53,7 +53,7 @@ const right: Record<string, (v: any) => boolean> = {
 }
 for (const key of ['home', 'retireMs', 'maxQueued', 'maxQueueWaitMs', 'ageMs', 'timeoutMs', 'queueTimeoutMs', 'graceMs', 'drainMs', 'maxRestarts', 'backoffMs', 'maxPayloadBytes', 'quarantineDeaths']) right[key] = whole(0)
 for (const key of ['maxActors', 'closeDelayMs', 'bootTimeoutMs', 'withinMs', 'terminateMs', 'quarantineMs']) right[key] = whole(1)
-for (const key of ['claim', 'watch', 'tracing']) right[key] = among(true, false)
+for (const key of ['claim', 'watch', 'tracing', 'keepFreedMemory']) right[key] = among(true, false)
 for (const key of ['pin', 'blockWhenIdle', 'spin', 'callerStack']) right[key] = among(true, false, 'auto')
 
 /** Values of every type, and of those that an option could mean. */

@@ -36,6 +36,7 @@ const wrong = {
   maxQueued: [-1, Infinity, '1'],
   maxQueueWaitMs: [-1, 2 ** 31],
   maxPayloadBytes: [-1, '1mb'],
+  keepFreedMemory: ['yes', 1],
   ageMs: [-1, 0.5],
   timeoutMs: [-1, 2 ** 31, '30s'],
   queueTimeoutMs: [-1, NaN],
