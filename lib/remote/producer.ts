@@ -187,7 +187,6 @@ export class Producer {
       await this.#depths.read(this.#depths.queues)
       this.#probesFailed = 0
       breaker.succeed()
-      this.#sender.cancelUncertain()
     }).catch((error: Error) => breaker.trip(error.message))
   }
 
@@ -203,6 +202,7 @@ export class Producer {
       })
     }
     if (breaker.isOpen) return
+    this.#sender.cancelUncertain(nowMs)
     const isDue = nowMs - this.#sampledAtMs >= IDLE_SAMPLE_MS
     if (isDue) this.#sampledAtMs = nowMs
     const queues = isDue ? this.#depths.queues : this.#depths.usedLately(nowMs)

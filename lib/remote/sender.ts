@@ -14,6 +14,12 @@ const GONE_MS = 3600_000
 const REGISTERED_MS = GONE_MS * 24
 /** Jobs of unknown fate that are cancelled when the engine is back; further ones end at their deadline. */
 const MAX_UNCERTAIN = 1000
+/**
+ * A job that is not there may still come: from the socket of a connection that was given up. It is looked for again
+ * after 1, 2, 4 … s: for over two minutes, about as long as Linux keeps sending what such a socket holds.
+ */
+const LOOKS = 8
+const LOOK_MS = 1000
 
 /**
  * Take a job out of where it waits, or leave it alone: BullMQ's own `remove` also takes one that has ended since we
@@ -35,7 +41,7 @@ export type Cancelled = 'removed' | 'signalled' | 'finished' | 'unknown'
 export class Sender {
   readonly #shard: Shard
   readonly #queues = new Map<string, Queue>()
-  readonly #uncertain = new Map<string, string>()
+  readonly #uncertain = new Map<string, { looks: number, atMs: number, readonly deadlineAtMs: number }>()
 
   constructor (shard: Shard) { this.#shard = shard }
 
@@ -51,13 +57,13 @@ export class Sender {
       if (job.key !== undefined) await this.register(queue, unique)
     } catch (error) {
       // nothing was queued yet
-      throw this.#refusal(id, job.job, error, true)
+      throw this.#refusal(id, job, error, true)
     }
     try {
       await this.#queue(queue).add(job.job, envelope, this.#optionsOf(unique, job))
       breaker.succeed()
     } catch (error) {
-      throw this.#refusal(id, job.job, error, false)
+      throw this.#refusal(id, job, error, false)
     }
   }
 
@@ -108,11 +114,15 @@ export class Sender {
     return 'signalled'
   }
 
-  /** The engine is back: take out what was submitted without an answer. */
-  cancelUncertain (): void {
-    for (const [id, reason] of [...this.#uncertain]) {
-      this.#uncertain.delete(id)
-      this.cancel(id, reason).catch(() => {}) // its deadline ends it
+  /** The engine answers: take out what was submitted without an answer. */
+  cancelUncertain (nowMs: number): void {
+    for (const [id, look] of this.#uncertain) {
+      if (look.deadlineAtMs < nowMs) this.#uncertain.delete(id) // it never begins
+      if (look.atMs > nowMs) continue
+      look.atMs = nowMs + LOOK_MS * 2 ** look.looks
+      this.cancel(id, 'it was given up when its submit was not answered').then((found) => {
+        if (found !== 'unknown' || ++look.looks === LOOKS) this.#uncertain.delete(id)
+      }, () => {}) // looked for again
     }
   }
 
@@ -138,8 +148,8 @@ export class Sender {
   }
 
   /** Our error for a submit that failed. `isBefore`: nothing was queued yet. */
-  #refusal (id: string, job: string, error: unknown, isBefore: boolean): Error {
-    const { breaker, counters } = this.#shard
+  #refusal (id: string, { job, key, deadlineMs }: RemoteJob, error: unknown, isBefore: boolean): Error {
+    const { breaker, counters, settings } = this.#shard
     const text = (error as Error).message ?? String(error)
     const isReply = (error as Error).name === 'ReplyError'
     const isUnsent = /isn't writeable/.test(text)
@@ -150,7 +160,11 @@ export class Sender {
     }
     if (isBefore || isUnsent) return withId(new errors.REMOTE_DOWN(job, text), id, { isCertain: true, retryAfterS: 1 })
     counters.uncertain++
-    if (this.#uncertain.size < MAX_UNCERTAIN) this.#uncertain.set(id, 'it was given up when its submit was not answered')
+    // a key's job stays: it may be an older one, and who asks again gets it
+    if (key === undefined && this.#uncertain.size < MAX_UNCERTAIN) {
+      const nowMs = settings.now()
+      this.#uncertain.set(id, { looks: 0, atMs: nowMs, deadlineAtMs: nowMs + deadlineMs })
+    }
     return withId(new errors.REMOTE_UNCERTAIN(job, text), id, { isCertain: false, retryAfterS: 1 })
   }
 }
