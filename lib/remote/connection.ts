@@ -150,7 +150,7 @@ export class BrokerClock {
   }
 }
 
-/** What INFO tells that matters here; undefined where INFO is forbidden. */
+/** What INFO tells that matters here. */
 export interface ServerFacts {
   readonly version: string,
   readonly policy: string,
@@ -160,6 +160,10 @@ export interface ServerFacts {
   readonly usedMemory: number
 }
 
+/** Did `readFacts` fail since the user has not the right to? */
+export const isForbidden = (error: unknown): boolean => /^NOPERM/.test((error as Error).message)
+
+/** Rejects where INFO is forbidden. */
 export async function readFacts (client: Client): Promise<ServerFacts> {
   if (client instanceof Redis) return await factsOf(client)
   // a cluster is as good as its worst node, and as full as its fullest

@@ -1,8 +1,8 @@
 // Looks at one Redis as the tier will use it: version, settings, rights, latency, clock, and queues that nobody serves.
 import { once } from 'node:events'
-import { BrokerClock, connect, readFacts } from './connection.js'
+import { BrokerClock, connect, isForbidden, readFacts } from './connection.js'
 import { Keys } from './keys.js'
-import type { Client, RedisAddress } from './connection.js'
+import type { Client, RedisAddress, ServerFacts } from './connection.js'
 
 /** `bad`: the tier will not work as promised; `warn`: it will, but somebody should know. */
 export interface Finding { readonly level: 'ok' | 'warn' | 'bad', readonly what: string, readonly text: string }
@@ -43,7 +43,15 @@ export async function diagnose (address: RedisAddress, shard: number, options: D
 }
 
 async function lookAtServer (client: Client, _keys: Keys, { allowVolatile }: DiagnosisOptions): Promise<Finding[]> {
-  const { version, policy, hasAof, maxMemory, usedMemory } = await readFacts(client)
+  let facts: ServerFacts
+  try {
+    facts = await readFacts(client)
+  } catch (error) {
+    if (!isForbidden(error)) throw error
+    const text = 'refused: version, maxmemory-policy, appendonly and memory are not known, nor whether durable jobs survive; allow +info'
+    return [{ level: allowVolatile ? 'warn' : 'bad', what: 'INFO', text }]
+  }
+  const { version, policy, hasAof, maxMemory, usedMemory } = facts
   const [major = 0, minor = 0] = version.split('.').map(Number)
   const isOld = major < MIN_VERSION[0]! || (major === MIN_VERSION[0] && minor < MIN_VERSION[1]!)
   const share = maxMemory === 0 ? 0 : usedMemory / maxMemory

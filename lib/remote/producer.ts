@@ -1,7 +1,7 @@
 // The producer's side of one Redis: admission, submits and their waiters, and the loop that samples, sweeps and probes.
 import { errors } from '../errors.js'
 import { Breaker } from './breaker.js'
-import { BrokerClock, connect, readFacts, Subscription } from './connection.js'
+import { BrokerClock, connect, isForbidden, readFacts, Subscription } from './connection.js'
 import { Depths } from './depths.js'
 import { onHint } from './hints.js'
 import { makeId, queueOf } from './id.js'
@@ -38,6 +38,7 @@ export class Producer {
   #sweptAtMs = 0
   #clockReadAtMs = 0
   #probesFailed = 0
+  #isForbiddenTold = false
   #isClosed = false
 
   constructor (settings: Settings, number: number, address: RedisAddress, log: RemoteLog, counters: ProducerCounters,
@@ -177,7 +178,13 @@ export class Producer {
 
   #connected (): void {
     const { client, clock, keys, settings, number, log, breaker } = this.#shard
-    const facts = readFacts(client).catch(() => undefined)
+    const facts = readFacts(client).catch((error: Error) => {
+      if (isForbidden(error) && !this.#isForbiddenTold) {
+        this.#isForbiddenTold = true
+        log.warn(`redis of shard ${number}: its user may not run INFO, so it is not checked whether it loses jobs (appendonly, maxmemory-policy); allow +info`)
+      }
+      return undefined
+    })
     Promise.all([facts, clock.read(client, keys.cancels)]).then(async ([facts]) => {
       this.#facts = facts ?? this.#facts
       this.#clockReadAtMs = settings.now()

@@ -64,6 +64,25 @@ t.test('full memory is wrong, and so is a user who may not publish: the commands
   t.equal(report(redis.url).level('memory'), 'bad')
 })
 
+t.test('a user who may not run INFO: doctor says what is not known, the server says it once in its log, also when it connects again', { skip }, async (t) => {
+  const redis = await startRedis(t)
+  await redis.client.call('ACL', 'SETUSER', 'app', 'on', '>secret', '~*', '&*', '+@all', '-info')
+  const url = redis.url.replace('//', '//app:secret@')
+  t.match(doctor('--redis', url), { status: 1, out: /WRONG +INFO: refused: version, .*; allow \+info\n/ })
+  t.match(report(url, '--allow-volatile'), { wrong: 0, shards: [{ findings: [{ what: 'connection' }, { level: 'warn', what: 'INFO' }] }] })
+  const told: string[] = []
+  const tier = bullmqTier({ redis: url })
+  t.teardown(() => tier.close())
+  tier.start({ log: { info () {}, warn: (text) => { told.push(text) }, error () {} }, served: [] })
+  const isUp = (): boolean => tier.stats().shards[0]!.breaker === 'closed'
+  await until('the tier to be up', isUp)
+  await redis.client.call('CLIENT', 'KILL', 'USER', 'app')
+  await until('the connection to be gone', () => !isUp())
+  await until('the tier to be up again', isUp)
+  t.equal(told.length, 1, told.join('\n'))
+  t.match(told[0], /^redis of shard 0: its user may not run INFO, /)
+})
+
 t.test('a queue with a job and without a worker is orphaned, and a paused one is told of', { skip }, async (t) => {
   const redis = await startRedis(t)
   const tier = bullmqTier({ redis: redis.url, env: 'e' })
