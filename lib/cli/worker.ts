@@ -5,7 +5,7 @@ import { createServer } from 'node:http'
 import { resolve } from 'node:path'
 import { addPool, createScheduler, newRegistry } from '../index.js'
 import { readPlace, redisHelp, redisOptions } from './redis.js'
-import type { ServerResponse } from 'node:http'
+import type { Server, ServerResponse } from 'node:http'
 import type { Flags } from './flags.js'
 import type { MetricRegistry, Scheduler } from '../index.js'
 
@@ -31,7 +31,8 @@ ${redisHelp}  --queues LIST     what to serve, as in resize@2,pdf@1 (default: ev
   --drain MS        time for jobs that run at SIGTERM (default: 25000)
   --lock MS         run a dead worker's jobs again after this (default: 15000)
   --health PORT     /health/live, /health/ready and /health/tiers on 127.0.0.1,
-                    and /metrics where prom-client is installed
+                    and /metrics where prom-client is installed; HOST:PORT for
+                    another address, as 0.0.0.0:9090 in a container
   --trace FILE      record from the start, at most 200,000 jobs; at the end
                     write a trace that Chrome and Perfetto open
   -h, --help        print this text
@@ -47,10 +48,7 @@ export async function runWorker (flags: Flags): Promise<string> {
   if (!Number.isInteger(drainMs) || drainMs < 0) throw new Error('option --drain: expected milliseconds')
   const lockMs = Number(flags.lock ?? 15000)
   if (!Number.isInteger(lockMs) || lockMs < 1000) throw new Error('option --lock: expected milliseconds, at least 1000')
-  const port = flags.health === undefined ? undefined : Number(flags.health)
-  if (port !== undefined && !(Number.isInteger(port) && port >= 0 && port < 65536)) {
-    throw new Error(`option --health: expected a port, got "${flags.health}"`)
-  }
+  const health = flags.health === undefined ? undefined : readAddress(String(flags.health))
   if (flags.trace !== undefined) mustBeWritable(String(flags.trace))
   const write = (text: string): void => { process.stderr.write(`fastify-spillover worker: ${text}\n`) }
   const { bullmqTier } = await import('../remote/bullmq.js').catch((error: NodeJS.ErrnoException) => {
@@ -61,7 +59,7 @@ export async function runWorker (flags: Flags): Promise<string> {
   })
   // the port before the pool: with Redis away the close of a pool takes long
   const served: { scheduler?: Scheduler } = {}
-  const server = port === undefined ? undefined : await serveHealth(served, port)
+  const server = health === undefined ? undefined : await serveHealth(served, health)
   const signingKey = process.env.SPILLOVER_SIGNING_KEY
   const tier = bullmqTier({
     ...place,
@@ -94,6 +92,15 @@ export async function runWorker (flags: Flags): Promise<string> {
   return ''
 }
 
+/** `PORT`, `HOST:PORT` or `[HOST]:PORT`. */
+function readAddress (text: string): { host: string, port: number } {
+  const [, six, host, port] = /^(?:(?:\[([\da-f:.]+)\]|([^:]+)):)?(\d{1,5})$/i.exec(text) ?? []
+  if (port === undefined || Number(port) > 65535) {
+    throw new Error(`option --health: expected PORT or HOST:PORT, got "${text}"`)
+  }
+  return { host: six ?? host ?? '127.0.0.1', port: Number(port) }
+}
+
 /** The trace is written at the end, which may be days away. */
 function mustBeWritable (file: string): void {
   try {
@@ -107,7 +114,8 @@ function mustBeWritable (file: string): void {
  * 200 while the pool is open and one breaker is closed, else 503; `/metrics` is 501 without prom-client. Rejects where
  * the port is taken.
  */
-async function serveHealth (served: { scheduler?: Scheduler }, port: number): Promise<ReturnType<typeof createServer>> {
+async function serveHealth (served: { scheduler?: Scheduler }, address: { host: string, port: number }):
+Promise<Server> {
   let metrics: MetricRegistry | string | undefined
   const server = createServer((request, response) => {
     const { scheduler } = served
@@ -124,11 +132,11 @@ async function serveHealth (served: { scheduler?: Scheduler }, port: number): Pr
     response.writeHead(!isKnown ? 404 : isAlive || isReady ? 200 : 503, { 'content-type': 'application/json' })
     response.end(JSON.stringify(request.url === '/health/tiers' && snapshot !== undefined ? snapshot : { status: isReady ? 'ok' : 'down' }))
   })
-  server.listen(port, '127.0.0.1').unref()
+  server.listen(address).unref()
   try {
     await once(server, 'listening')
   } catch (error) {
-    throw new Error(`option --health: cannot listen on port ${port}: ${(error as Error).message}`)
+    throw new Error(`option --health: cannot listen on port ${address.port}: ${(error as Error).message}`)
   }
   return server
 }

@@ -156,9 +156,9 @@ t.test('worker refuses a trace that it could not write, and a port that is none,
   const trace = worker('--trace', path.join(t.testdir(), 'none', 'trace.json'))
   t.match(trace.stderr, /^fastify-spillover: option --trace: cannot write the file: ENOENT[^\n]*\n$/)
   t.equal(trace.status, 1)
-  for (const port of ['x', '70000', '1.5', '-1']) {
+  for (const port of ['x', '70000', '1.5', '-1', ':9090', '0.0.0.0:', '::1:9090', '']) {
     const { status, stderr } = worker(`--health=${port}`)
-    t.equal(stderr, `fastify-spillover: option --health: expected a port, got "${port}"\n`)
+    t.equal(stderr, `fastify-spillover: option --health: expected PORT or HOST:PORT, got "${port}"\n`)
     t.equal(status, 1)
   }
 })

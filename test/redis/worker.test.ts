@@ -14,15 +14,15 @@ const jobs = join(__dirname, '../fixtures/jobs.cjs')
 const cli = join(__dirname, '../../dist/lib/cli.js')
 
 /** A worker that ends with the test. */
-function start (t: Test, redis: string, port: number) {
-  const child = spawn(process.execPath, [cli, 'worker', '--jobs', jobs, '--redis', redis, '--queues', 'echo@1', '--health', String(port)],
+function start (t: Test, redis: string, port: number, host?: string) {
+  const child = spawn(process.execPath, [cli, 'worker', '--jobs', jobs, '--redis', redis, '--queues', 'echo@1', '--health', host === undefined ? `${port}` : `${host}:${port}`],
     { stdio: ['ignore', 'ignore', 'pipe'] })
   t.teardown(() => child.kill('SIGKILL'))
   const told: string[] = []
   child.stderr.on('data', (chunk: Buffer) => told.push(String(chunk)))
   /** 0 while nobody listens */
   const ask = async (path: string): Promise<{ status: number, text: string }> => {
-    const response = await fetch(`http://127.0.0.1:${port}${path}`).catch(() => undefined)
+    const response = await fetch(`http://${host ?? '127.0.0.1'}:${port}${path}`).catch(() => undefined)
     return { status: response?.status ?? 0, text: await response?.text() ?? '' }
   }
   return { child, ask, text: () => told.join('') }
@@ -50,6 +50,16 @@ t.test('probes and metrics of a worker, with Redis, without it, and with it agai
   await until('it to be ready again', async () => (await ask('/health/ready')).status === 200)
   child.kill('SIGTERM')
   t.strictSame(await once(child, 'exit'), [0, null])
+})
+
+t.test('--health HOST:PORT answers at that address only, IPv6 in brackets too', { skip }, async (t) => {
+  const nobody = `redis://127.0.0.1:${await freePort()}`
+  for (const host of ['127.0.0.2', '[::1]']) {
+    const port = await freePort()
+    const { ask } = start(t, nobody, port, host)
+    await until(`it to live at ${host}`, async () => (await ask('/health/live')).status === 200)
+    await t.rejects(fetch(`http://127.0.0.1:${port}/health/live`))
+  }
 })
 
 t.test('without Redis the probes answer, and a port that is taken ends the command at once, naming it', { skip }, async (t) => {
