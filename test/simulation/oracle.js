@@ -71,6 +71,8 @@ class Oracle {
     /** how long actors were busy for how many replies each */
     this.paces = []
     this.hasRun = new WeakSet()
+    /** jobs that have waited for too long, since they were seen to do so */
+    this.overdueSinceMs = new WeakMap()
     /** replies that were read and are not counted in there: of which mailbox, how many, since when it was busy */
     this.unpaced = undefined
     this.means = new Map()
@@ -419,8 +421,13 @@ class Oracle {
         world.fail(`job ${order} waits longer than ${queueTimeoutMs} ms`)
       }
       const longestMs = this.longestMs(record)
-      if (claims === 0 && nowMs > acceptedAtMs + longestMs + world.slackMs && !world.isHeld(record)) {
-        world.fail(`job ${order} waits longer than maxQueueWaitMs allows, ${longestMs} ms`)
+      if (claims === 0 && nowMs > acceptedAtMs + longestMs) {
+        // what an actor had until now is dropped a moment after it has come back
+        if (world.isHeld(record)) this.overdueSinceMs.delete(record)
+        else if (!this.overdueSinceMs.has(record)) this.overdueSinceMs.set(record, nowMs)
+        if (nowMs > this.overdueSinceMs.get(record) + 1 + world.slackMs) {
+          world.fail(`job ${order} waits longer than maxQueueWaitMs allows, ${longestMs} ms`)
+        }
       }
       if (timeoutMs > 0 && isClaimed && !record.hasReplied && startedAtMs > 0 &&
         nowMs > startedAtMs + timeoutMs + world.slackMs && world.isHeld(record)) {
