@@ -58,9 +58,9 @@ class BullmqTier implements RemoteTier {
 
   start ({ log, served }: RemoteContext): void {
     this.#log = log
-    const unserved = new Set<string>()
-    this.#producers = this.#settings.addresses.map((address, shard) =>
-      new Producer(this.#settings, shard, address, log, this.#sent, unserved))
+    const settings = this.#settings
+    const shared = { settings, log, counters: this.#sent, times: this.#times, unserved: new Set<string>() }
+    this.#producers = settings.addresses.map((address, shard) => new Producer(shared, shard, address))
     for (const producer of this.#producers) {
       for (const { job, version } of served) producer.know(queueOf(job, version))
     }

@@ -11,11 +11,10 @@ import { Records } from './records.js'
 import { Sender } from './sender.js'
 import { withId } from './shard.js'
 import { Waiters } from './waiters.js'
-import type { Admit, AdmitQuery, RemoteJob, RemoteLog, RemoteStatus, RemoteTicket, ShardStats } from './contract.js'
+import type { Admit, AdmitQuery, RemoteJob, RemoteStatus, RemoteTicket, ShardStats } from './contract.js'
 import type { RedisAddress, ServerFacts } from './connection.js'
 import type { Cancelled } from './sender.js'
-import type { Settings } from './settings.js'
-import type { ProducerCounters, Shard } from './shard.js'
+import type { Shard, Shared } from './shard.js'
 import type { Waiter } from './waiters.js'
 
 /** Times of the loop, ms: one tick, samples of an unused queue, readings of the clock. */
@@ -24,6 +23,8 @@ const IDLE_SAMPLE_MS = 2000
 const CLOCK_MS = 60000
 /** A waiter outlives the job's deadline by this, so that the worker's own word about it can arrive, ms. */
 const AFTER_DEADLINE_MS = 1000
+/** Round trips of a job from which their p99 is taken for one; chosen: one lies above it. */
+const SEEN = 100
 
 /** One shard as a producer sees it. */
 export class Producer {
@@ -35,14 +36,13 @@ export class Producer {
   readonly #timer: NodeJS.Timeout
   #facts: ServerFacts | undefined
   #sampledAtMs = 0
-  #sweptAtMs = 0
   #clockReadAtMs = 0
   #probesFailed = 0
   #isForbiddenTold = false
   #isClosed = false
 
-  constructor (settings: Settings, number: number, address: RedisAddress, log: RemoteLog, counters: ProducerCounters,
-    unserved: Set<string>) {
+  constructor (shared: Shared, number: number, address: RedisAddress) {
+    const { settings, counters } = shared
     const keys = new Keys(settings.env, settings.region, number)
     const breaker = new Breaker()
     const closed = 'the connection is closed'
@@ -53,7 +53,7 @@ export class Producer {
     })
     const clock = new BrokerClock(settings.now)
     const waiters = new Waiters(counters)
-    const shard = this.#shard = { number, settings, log, counters, keys, breaker, clock, waiters, client, unserved }
+    const shard = this.#shard = { ...shared, number, keys, breaker, clock, waiters, client }
     this.#depths = new Depths(shard)
     this.#records = new Records(shard)
     this.#sender = new Sender(shard)
@@ -64,7 +64,7 @@ export class Producer {
     client.on('close', () => breaker.trip(reason))
     this.#subscription = new Subscription(
       connect(address, 'subscriber', `fs-s:${settings.instance}`, 0, () => {}),
-      keys.hints(settings.instance), (text) => onHint(shard, this.#records, text), () => this.#sweep(Infinity))
+      keys.hints(settings.instance), (text) => onHint(shard, this.#records, text), () => this.#records.sweep(true))
     this.#timer = setInterval(() => this.#tick(), TICK_MS).unref()
   }
 
@@ -106,7 +106,7 @@ export class Producer {
     const { settings, number, waiters, counters } = this.#shard
     const queue = queueOf(job.job, job.version)
     const id = makeId(settings.region, number, queue, unique)
-    const waiter = waiters.add(id, settings.now(), job.deadlineMs + AFTER_DEADLINE_MS, (late) => {
+    const waiter = waiters.add(id, this.#firstLookMs(job.job), job.deadlineMs + AFTER_DEADLINE_MS, (late) => {
       waiters.reject(late, withId(new errors.REMOTE_EXPIRED(job.job, `no result after ${job.deadlineMs} ms`), id))
       if (!job.durable) this.cancel(id, 'its deadline passed').catch(() => {})
     })
@@ -128,7 +128,7 @@ export class Producer {
   /** Wait for a job whose record is believed to exist. */
   attach (id: string, queue: string, unique: string): RemoteTicket {
     const { settings, waiters } = this.#shard
-    const waiter = waiters.add(id, settings.now(), Infinity, () => {})
+    const waiter = waiters.add(id, performance.now() + settings.sweepMs, Infinity, () => {})
     waiter.isAccepted = true
     const accepted = this.#sender.register(queue, unique).then(() => this.#records.look([{ id, isAccepted: true }]))
       .then(() => {}, (error: unknown) => {
@@ -163,6 +163,13 @@ export class Producer {
     this.#subscription.close()
     await this.#sender.close()
     this.#shard.client.disconnect()
+  }
+
+  /** Where most round trips are shorter than a sweep, a hint that is later than them is likely to be lost. */
+  #firstLookMs (job: string): number {
+    const { settings: { sweepMs }, times } = this.#shard
+    const { roundtrip } = times.of(job)
+    return performance.now() + (roundtrip.count < SEEN ? sweepMs : Math.min(sweepMs, roundtrip.percentile(0.99)))
   }
 
   /** The key's job may be an older one: of another input, or ended already. */
@@ -214,15 +221,10 @@ export class Producer {
     if (isDue) this.#sampledAtMs = nowMs
     const queues = isDue ? this.#depths.queues : this.#depths.usedLately(nowMs)
     this.#depths.read(queues).catch((error: Error) => breaker.fail(error.message))
-    if (nowMs - this.#sweptAtMs >= settings.sweepMs) this.#sweep(nowMs - settings.sweepMs)
+    this.#records.sweep(false)
     if (nowMs - this.#clockReadAtMs >= CLOCK_MS) {
       this.#clockReadAtMs = nowMs
       clock.read(client, keys.cancels).catch(() => {}) // the old offset holds until the next reading
     }
-  }
-
-  #sweep (beforeMs: number): void {
-    this.#sweptAtMs = this.#shard.settings.now()
-    this.#records.sweep(beforeMs)
   }
 }

@@ -69,11 +69,11 @@ export class Records {
     }
   }
 
-  /** Read the records of those who wait since before `beforeMs`. */
-  sweep (beforeMs: number): void {
-    const { client, waiters, counters, breaker } = this.#shard
+  /** Read the records of those whose hint is late, or of all who wait. */
+  sweep (isAll: boolean): void {
+    const { client, waiters, counters, breaker, settings } = this.#shard
     if (this.#isSweeping || client.status !== 'ready') return
-    const waiting = waiters.olderThan(beforeMs)
+    const waiting = waiters.due(performance.now(), settings.sweepMs, isAll)
     if (waiting.length === 0) return
     this.#isSweeping = true
     const run = async (): Promise<void> => {

@@ -26,7 +26,7 @@ export interface BullmqOptions {
   inlineBytes?: number
   /** a producer's command is given up after this @default 500 */
   commandTimeoutMs?: number
-  /** how often the records of waiting jobs are read @default 1000 */
+  /** how often the records of waiting jobs are read; first after the p99 of the job where that is less @default 1000 */
   sweepMs?: number
   /** lock of a running job: a job whose worker died is run again after it @default 15000 */
   lockMs?: number

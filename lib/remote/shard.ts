@@ -5,24 +5,30 @@ import type { BrokerClock, Client } from './connection.js'
 import type { RemoteLog, RemoteOutcome } from './contract.js'
 import type { Keys } from './keys.js'
 import type { Settings } from './settings.js'
+import type { Times } from './times.js'
 import type { Waiters } from './waiters.js'
 
 export type ProducerCounters = Record<
   'submitted' | 'refused' | 'uncertain' | 'hints' | 'badHints' | 'lateHints' | 'swept' | 'lost' | 'cancelled', number>
 
-/** One Redis as a producer uses it. */
-export interface Shard {
-  readonly number: number
+/** What the producers of all shards share. */
+export interface Shared {
   readonly settings: Settings
   readonly log: RemoteLog
   readonly counters: ProducerCounters
+  readonly times: Times
+  /** queues of which was said that nobody serves them */
+  readonly unserved: Set<string>
+}
+
+/** One Redis as a producer uses it. */
+export interface Shard extends Shared {
+  readonly number: number
   readonly keys: Keys
   readonly breaker: Breaker
   readonly clock: BrokerClock
   readonly waiters: Waiters
   readonly client: Client
-  /** queues of which was said that nobody serves them; of all shards, which have the same workers */
-  readonly unserved: Set<string>
 }
 
 /** An error that tells which job it is about. */

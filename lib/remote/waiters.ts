@@ -6,7 +6,8 @@ export interface Waiter {
   readonly promise: Promise<RemoteOutcome>
   readonly resolve: (outcome: RemoteOutcome) => void
   readonly reject: (error: unknown) => void
-  readonly sinceMs: number
+  /** when its record is read, ms of `performance.now()`, should no hint have come by then */
+  lookAtMs: number
   /** the engine has confirmed the job: only then a missing record means a lost one */
   isAccepted: boolean
   timer: NodeJS.Timeout | undefined
@@ -21,12 +22,12 @@ export class Waiters {
   constructor (counters: { lateHints: number }) { this.#counters = counters }
 
   /** Wait for an id; `onDeadline` is called once after `limitMs` if nothing settled it. */
-  add (id: string, nowMs: number, limitMs: number, onDeadline: (waiter: Waiter) => void): Waiter {
+  add (id: string, lookAtMs: number, limitMs: number, onDeadline: (waiter: Waiter) => void): Waiter {
     let resolve!: Waiter['resolve']
     let reject!: Waiter['reject']
     const promise = new Promise<RemoteOutcome>((_resolve, _reject) => { [resolve, reject] = [_resolve, _reject] })
     promise.catch(() => {}) // a waiter that nobody reads yet is no unhandled rejection
-    const waiter: Waiter = { id, promise, resolve, reject, sinceMs: nowMs, isAccepted: false, timer: undefined }
+    const waiter: Waiter = { id, promise, resolve, reject, lookAtMs, isAccepted: false, timer: undefined }
     if (limitMs < 2 ** 31) waiter.timer = setTimeout(() => onDeadline(waiter), limitMs)
     const waiters = this.#byId.get(id)
     if (waiters === undefined) this.#byId.set(id, new Set([waiter]))
@@ -62,17 +63,22 @@ export class Waiters {
     return true
   }
 
-  /** Ids waited for since before `beforeMs`, and whether the engine is known to have had them. */
-  olderThan (beforeMs: number): { id: string, isAccepted: boolean }[] {
+  /**
+   * Ids whose record is to be read now, or all, and whether the engine is known to have had them. The next look is
+   * `nextMs` later.
+   */
+  due (nowMs: number, nextMs: number, isAll: boolean): { id: string, isAccepted: boolean }[] {
     const ids: { id: string, isAccepted: boolean }[] = []
     for (const [id, waiters] of this.#byId) {
-      let isOld = false
+      let isDue = isAll
       let isAccepted = true
       for (const waiter of waiters) {
-        isOld ||= waiter.sinceMs <= beforeMs
+        isDue ||= waiter.lookAtMs <= nowMs
         isAccepted &&= waiter.isAccepted
       }
-      if (isOld) ids.push({ id, isAccepted })
+      if (!isDue) continue
+      for (const waiter of waiters) waiter.lookAtMs = nowMs + nextMs
+      ids.push({ id, isAccepted })
     }
     return ids
   }

@@ -64,3 +64,26 @@ t.test('hint connections killed every 50 ms while 400 jobs go, with clocks 5 min
   t.strictSame(wrong, [])
   t.ok(killed > 2, `${killed} connections killed, ${producer.stats().counters.swept} of 400 found by the sweep`)
 })
+
+t.test('no hint reaches the waiter: of a job of which 100 round trips are known it is found long before the sweep of 10 minutes', { skip }, async (t) => {
+  const redis = await startRedis(t)
+  await redis.client.call('ACL', 'SETUSER', 'mute', 'on', '>secret', '~*', 'resetchannels', '&*:c', '+@all')
+  const [producer, worker] = [0, 1].map(() => bullmqTier({ redis: redis.url, sweepMs: 600_000 }))
+  const mute = bullmqTier({ redis: redis.url.replace('//', '//mute:secret@'), sweepMs: 600_000 })
+  for (const tier of [producer!, worker!, mute]) {
+    t.teardown(() => tier.close())
+    tier.start({ log, served })
+  }
+  await until('all to be up', () => [producer!, worker!, mute].every((tier) => tier.stats().shards[0]!.breaker === 'closed'))
+  await worker!.serve(served, echo, { size: 4, free: () => 4 })
+  for (let at = 0; at < 100; at++) await producer!.submit(job({ payload: `${at}` })).done
+  await worker!.close()
+  await mute.serve(served, echo, { size: 4, free: () => 4 })
+  for (const reply of ['fast', 'committed'] as const) {
+    let outcome: unknown
+    producer!.submit(job({ payload: '"last"', reply })).done.then((value) => { outcome = value }, (error) => { outcome = error })
+    await until('the outcome', () => outcome !== undefined)
+    t.match(outcome, { status: 'ok', payload: '"last"' })
+  }
+  t.match(producer!.stats().counters, { hints: 100, swept: 2 })
+})
