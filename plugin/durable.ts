@@ -61,6 +61,7 @@ function handlerOf (durables: Durables, options: DurableChecked, limit: OwnerLim
       limit?.take(owner!, Date.now())
       const { isAsync, waitS } = readPrefer(request.headers.prefer)
       const traceparent = request.headers.traceparent
+      const sinceMs = performance.now()
       const ticket = durables.submit(name, input === undefined ? request.body : await input(request), {
         ...callOptions,
         owner,
@@ -70,7 +71,11 @@ function handlerOf (durables: Durables, options: DurableChecked, limit: OwnerLim
       })
       try {
         await ticket.accepted
-        const waitMs = waitS !== undefined ? Math.min(waitS * 1000, maxWaitMs) : isAsync ? 0 : syncWaitMs
+        const waitMs = durables.isCrowded || (isAsync && waitS === undefined)
+          ? 0
+          : waitS !== undefined
+            ? Math.min(waitS * 1000, maxWaitMs)
+            : durables.mayEndWithin(name, syncWaitMs) ? syncWaitMs : 0
         const applied = [...(isAsync ? ['respond-async'] : []), ...(waitS === undefined ? [] : [`wait=${waitMs / 1000}`])]
         const links = linksOf(prefix, ticket.id)
         // a key's job may have ended long ago: then its result is there, and is the answer
@@ -81,6 +86,7 @@ function handlerOf (durables: Durables, options: DurableChecked, limit: OwnerLim
           if ('error' in ended) return sendProblem(reply, ended.error, exposeErrors, { id: ticket.id })
           return await options.send(reply, ended.value, name)
         }
+        if (waitMs > 0) durables.outlasted(name, performance.now() - sinceMs)
         if (applied.length > 0) reply.header('preference-applied', applied.join(', '))
         const state = key === undefined ? 'queued' : (await durables.lookup(ticket.id))?.state ?? 'queued'
         const estimateMs = durables.estimateMs(name)

@@ -15,7 +15,10 @@ export interface DurableRoutes {
    * id may see the job, and Idempotency-Key is refused, since one caller's key would give another's result.
    */
   owner: ((request: FastifyRequest) => string | Promise<string>) | false
-  /** wait so long for the result before 202, without being asked @default 0 */
+  /**
+   * wait so long for the result before 202, without being asked, at most 25000; not where such jobs took as long lately
+   * @default 0
+   */
   syncWaitMs?: number
   /** longest wait that `Prefer: wait` can ask for; below what proxies allow @default 25000 */
   maxWaitMs?: number
@@ -55,7 +58,8 @@ const table = {
     expected: 'a function that names the caller, or false',
     test: (value) => value === false || typeof value === 'function'
   }],
-  syncWaitMs: [0, integer(0, 3600_000)],
+  // below what proxies allow
+  syncWaitMs: [0, integer(0, 25_000)],
   maxWaitMs: [25_000, integer(0, 3600_000)],
   maxStreams: [256, integer(1)],
   limit: [null, { expected: 'null or an object as in { jobs: 60, perMs: 60000 }', test: (value) => value === null || isRecord(value) }],

@@ -51,7 +51,7 @@ export function registerJobRoutes (fastify: FastifyInstance, durables: Durables,
     let status = await find(request, reply)
     if (status === undefined) return reply
     const { waitS } = readPrefer(request.headers.prefer)
-    if (waitS !== undefined && !isFinal(status)) {
+    if (waitS !== undefined && !isFinal(status) && !durables.isCrowded) {
       const waitMs = Math.min(waitS * 1000, maxWaitMs)
       const ticket = durables.attach(status.id)
       await waitFor(ticket.done, waitMs, reply)

@@ -137,6 +137,8 @@ class BullmqTier implements RemoteTier {
       ...this.#producers.map((producer) => producer.close())])
   }
 
+  get inFlightShare (): number { return this.#inFlight / this.#settings.maxInFlight }
+
   get #inFlight (): number { return this.#producers.reduce((sum, { waiting }) => sum + waiting, 0) }
 
   /** The better of two shards taken at random among those that answer, else any that takes it. */

@@ -165,6 +165,8 @@ export interface RemoteTier {
   readonly kind: string
   /** beside JSON, in order of preference */
   readonly codecs: readonly Codec[]
+  /** jobs that are waited for here, as a share of the most that may be: 0 to 1 */
+  readonly inFlightShare: number
   /** connect; never fails because the engine is down: it is tried again for ever */
   start (context: RemoteContext): void
   /** decide now, without I/O */

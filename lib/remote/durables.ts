@@ -7,6 +7,11 @@ import type { RemoteJob, RemoteOutcome, RemoteStatus, RemoteTicket } from './con
 import type { RemoteChecked } from './overflowing.js'
 import type { Refusals } from './refusals.js'
 
+/** Of the waiters there may be, what more than is kept for those who hand over jobs; chosen. */
+const CROWDED = 0.8
+/** What was seen longer ago than this says nothing of jobs of today, ms; chosen. */
+const LATELY_MS = 30_000
+
 /** Options of one durable job, beside its input. */
 export interface DurableOptions {
   idempotencyKey?: { readonly scope: string, readonly value: string }
@@ -27,6 +32,9 @@ export interface DurableTicket {
   detach (): void
 }
 
+/** How long a job took from submit to end, as far as was seen here: a moving mean; when it was seen and tried last. */
+interface Total { meanMs: number, seenAtMs: number, triedAtMs: number }
+
 /** The durable jobs of one pool. */
 export class Durables {
   readonly #options: RemoteChecked
@@ -34,14 +42,16 @@ export class Durables {
   readonly #refusals: Refusals
   /** names of the pool's jobs; empty before it is ready */
   readonly #jobs: () => readonly string[]
-  /** moving means from submit to end of the jobs that this process saw succeed, ms */
-  readonly #totals = new Map<string, number>()
+  readonly #totals = new Map<string, Total>()
+  readonly #now: () => number
 
-  constructor (options: RemoteChecked, codecs: Codecs, refusals: Refusals, jobs: () => readonly string[]) {
+  constructor (options: RemoteChecked, codecs: Codecs, refusals: Refusals, jobs: () => readonly string[],
+    now: () => number = Date.now) {
     this.#options = options
     this.#codecs = codecs
     this.#refusals = refusals
     this.#jobs = jobs
+    this.#now = now
   }
 
   /** Hand over a durable job. */
@@ -75,9 +85,9 @@ export class Durables {
       resultTtlMs
     } satisfies RemoteJob)
     this.#refusals.watch(ticket)
-    const sinceMs = Date.now()
+    const sinceMs = this.#now()
     // a key's job may have ended long ago
-    if (idempotencyKey === undefined) ticket.done.then(({ status }) => { if (status === 'ok') this.#saw(job, Date.now() - sinceMs) }, () => {})
+    if (idempotencyKey === undefined) ticket.done.then(({ status }) => { if (status === 'ok') this.#saw(job, this.#now() - sinceMs) }, () => {})
     return this.#open(job, ticket)
   }
 
@@ -99,15 +109,37 @@ export class Durables {
   isGone (id: string, owner: string | undefined): boolean { return this.#options.tier.isGivenTo(id, owner) }
 
   /** How long such a job took lately, its wait included, ms; undefined before this process has seen one succeed. */
-  estimateMs (job: string): number | undefined { return this.#totals.get(job) }
+  estimateMs (job: string): number | undefined { return this.#totals.get(job)?.meanMs }
+
+  /** So many wait here that one who waits for an end would take the place of one who hands over a job. */
+  get isCrowded (): boolean { return this.#options.tier.inFlightShare > CROWDED }
+
+  /** May such a job end within `waitMs`? Where none did lately, one of those who ask is to try it. */
+  mayEndWithin (job: string, waitMs: number): boolean {
+    const total = this.#totals.get(job)
+    if (total === undefined || total.meanMs < waitMs) return true
+    const nowMs = this.#now()
+    if (nowMs - Math.max(total.seenAtMs, total.triedAtMs) < LATELY_MS) return false
+    total.triedAtMs = nowMs
+    return true
+  }
+
+  /** Such a job did not end within that time. */
+  outlasted (job: string, ms: number): void { this.#saw(job, Math.max(ms, this.estimateMs(job) ?? 0)) }
 
   cancel (id: string, reason: string): Promise<'removed' | 'signalled' | 'finished' | 'unknown'> { return this.#options.tier.cancel(id, reason) }
 
   valueOf (job: string, outcome: RemoteOutcome): unknown { return this.#codecs.valueOf(job, outcome) }
 
   #saw (job: string, totalMs: number): void {
-    const mean = this.#totals.get(job) ?? totalMs
-    this.#totals.set(job, mean + (totalMs - mean) / 8)
+    const nowMs = this.#now()
+    const total = this.#totals.get(job)
+    if (total === undefined || nowMs - total.seenAtMs >= LATELY_MS) {
+      this.#totals.set(job, { meanMs: totalMs, seenAtMs: nowMs, triedAtMs: nowMs })
+    } else {
+      total.meanMs += (totalMs - total.meanMs) / 8
+      total.seenAtMs = nowMs
+    }
   }
 
   #open (job: string, { id, accepted, done, detach }: RemoteTicket): DurableTicket {

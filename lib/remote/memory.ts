@@ -125,6 +125,8 @@ class MemoryTier implements RemoteTier {
     this.codecs = codecs
   }
 
+  get inFlightShare (): number { return this.#waiting.size / this.#maxInFlight }
+
   start (): void {}
 
   admit ({ job, version, payloadBytes, durable, deadlineMs, meanMs }: AdmitQuery): Admit {

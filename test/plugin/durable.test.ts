@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { get as httpGet } from 'node:http'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import Fastify from 'fastify'
 import t from 'tap'
 import { memoryTier } from '#lib/index'
@@ -11,6 +12,7 @@ import { until } from '../fixtures/until'
 import type { IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { FastifyInstance } from 'fastify'
+import type { RemoteStats } from '#lib/index'
 import type { Test } from 'tap'
 
 const jobs = join(__dirname, '..', 'fixtures', 'jobs.cjs')
@@ -83,6 +85,39 @@ t.test('syncWaitMs waits without being asked, and maxWaitMs bounds what is asked
   t.match((await post(app, '/echo', 'x')).body, 'x')
   const late = await post(app, '/waitUntilCancelled', 1, { prefer: 'wait=3600' })
   t.match([late.statusCode, late.headers['preference-applied']], [202, 'wait=0.001'])
+})
+
+t.test('syncWaitMs is at most 25 s; nobody waits for a job that took longer than it lately', async (t) => {
+  await t.rejects(build(t, { syncWaitMs: 25_001 }), { code: 'FST_ERR_SPILLOVER_OPTION' })
+  const tier = memoryTier()
+  const app = await build(t, { syncWaitMs: 25_000 }, { tier })
+  const { lookup } = tier
+  const status = { job: 'waitUntilCancelled', version: '1', attempt: 1, createdAtMs: 0, deadlineAtMs: 1e6, progress: undefined, fingerprint: undefined, outcome: undefined }
+  const hash = createHash('sha256').update('me').digest('base64url')
+  tier.lookup = async (id) => ({ ...status, id, state: 'succeeded', endedAtMs: 60_000, owner: hash })
+  t.equal((await get(app, '/jobs/x?redirect=0')).statusCode, 200)
+  tier.lookup = lookup
+  const abort = new AbortController()
+  t.teardown(() => abort.abort())
+  t.match(await Promise.race([post(app, '/waitUntilCancelled', 1), sleep(20_000, 'it waits', abort)]), { statusCode: 202 })
+})
+
+t.test('where 4 of 5 places of those who may wait are taken, the fifth gets 202 at once; where all are, the status does not wait', async (t) => {
+  const app = await build(t, { syncWaitMs: 25_000 }, { tier: memoryTier(undefined, { maxInFlight: 5 }) })
+  const { location } = (await post(app, '/waitUntilCancelled', 1, { prefer: 'wait=0' })).headers as { location: string }
+  const waiting = [1, 2, 3, 4].map(() => get(app, location, { prefer: 'wait=25' }))
+  const inFlight = (): number => (app.spillover.snapshot().remote as RemoteStats).inFlight
+  await until('4 to wait', () => inFlight() === 4)
+  const fifth = await post(app, '/echo', 1, { prefer: 'wait=25' })
+  t.match([fifth.statusCode, fifth.headers['preference-applied']], [202, 'wait=0'])
+  t.equal(inFlight(), 4)
+  waiting.push(get(app, location, { prefer: 'wait=25' }))
+  await until('5 to wait', () => inFlight() === 5)
+  const sixth = await get(app, location, { prefer: 'wait=25' })
+  t.match([sixth.json().state, sixth.headers['preference-applied']], [/queued|running/, undefined])
+  await app.inject({ method: 'DELETE', url: location, headers: me })
+  t.strictSame((await Promise.all(waiting)).map((one) => one.json().state), Array(5).fill('cancelled'))
+  t.equal((await post(app, '/echo', 1, { prefer: 'wait=25' })).statusCode, 200)
 })
 
 t.test('one key is one job: 202 again, then the result; another input 422, another user another job', async (t) => {
