@@ -61,7 +61,7 @@ export function registerJobRoutes (fastify: FastifyInstance, durables: Durables,
     }
     const tag = `"${tagOf(status)}"`
     reply.header('etag', tag)
-    if (!isFinal(status)) reply.header('retry-after', String(retryAfterOf(status, Date.now())))
+    if (!isFinal(status)) reply.header('retry-after', String(retryAfterOf(status)))
     if (status.state === 'succeeded' && request.query.redirect !== '0') {
       return reply.code(303).header('location', linksOf(prefix, status.id).result).send(viewOf(prefix, status))
     }
@@ -74,7 +74,7 @@ export function registerJobRoutes (fastify: FastifyInstance, durables: Durables,
     if (status === undefined) return reply
     const { id, state, outcome } = status
     if (!isFinal(status)) {
-      reply.header('retry-after', String(retryAfterOf(status, Date.now())))
+      reply.header('retry-after', String(retryAfterOf(status)))
       return problem(reply, 409, { detail: 'the job has not ended', id, state })
     }
     if (durables.isPast(status)) return problem(reply, 410, { detail: 'the result is no longer kept', id, state })

@@ -71,6 +71,6 @@ export function tagOf ({ state, attempt, progress }: RemoteStatus): string {
 }
 
 /** Seconds after which to ask again: the longer it has been going on, the more; 1 to 30. */
-export function retryAfterOf ({ createdAtMs }: RemoteStatus, nowMs: number): number {
-  return Math.min(30, Math.max(1, Math.round((nowMs - createdAtMs) / 4000)))
+export function retryAfterOf ({ createdAtMs, readAtMs }: RemoteStatus): number {
+  return Math.min(30, Math.max(1, Math.round((readAtMs - createdAtMs) / 4000)))
 }

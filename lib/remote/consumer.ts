@@ -85,6 +85,7 @@ export class Consumer implements Serving {
     const { lockMs, stalledMs, inlineBytes } = this.#settings
     const options: LimitedOptions = {
       maxDataText: maxEnvelopeText(inlineBytes),
+      now: () => this.#clock.now(),
       connection: this.#client as never,
       prefix: this.#keys.prefix,
       concurrency: 1,

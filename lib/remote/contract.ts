@@ -85,6 +85,8 @@ export interface RemoteStatus {
   readonly version: string
   readonly state: RemoteState
   readonly attempt: number
+  /** when it was read */
+  readonly readAtMs: number
   readonly createdAtMs: number
   readonly deadlineAtMs: number
   /** of a job that ended */

@@ -95,8 +95,8 @@ export class Durables {
   attach (id: string): DurableTicket { return this.#open(id, this.#options.tier.attach(id)) }
 
   /** Is its result no longer kept, although its record may still lie there? */
-  isPast ({ endedAtMs }: RemoteStatus): boolean {
-    return endedAtMs !== undefined && endedAtMs + this.#options.resultTtlMs < Date.now()
+  isPast ({ endedAtMs, readAtMs }: RemoteStatus): boolean {
+    return endedAtMs !== undefined && endedAtMs + this.#options.resultTtlMs < readAtMs
   }
 
   async lookup (id: string): Promise<RemoteStatus | null> {

@@ -1,11 +1,33 @@
-// BullMQ's worker with a limit: what is too long to be a job of ours is not parsed.
+// BullMQ's worker with a limit and the engine's clock: what is too long to be a job of ours is not parsed.
 import { Worker } from 'bullmq'
-import type { WorkerOptions } from 'bullmq'
+import type { Processor, WorkerOptions } from 'bullmq'
 
-export interface LimitedOptions extends WorkerOptions { readonly maxDataText: number }
+export interface LimitedOptions extends WorkerOptions {
+  readonly maxDataText: number
+  /** the engine's clock */
+  readonly now: () => number
+}
+
+/** What makes the arguments of the script that books an end. */
+interface Booking {
+  moveToFinishedArgs (job: unknown, value: unknown, property: string, keep: unknown, target: string, token: string,
+    timestamp: number, ...rest: unknown[]): unknown[]
+}
 
 /** A job with a longer text gets `null` as its data, and fails as no job of ours. */
 export class LimitedWorker extends Worker {
+  /**
+   * Ends are booked by the engine's clock: records are removed by their age, and clients are told of it. A worker whose
+   * own clock is fast would remove what others have just written.
+   */
+  constructor (name: string, processor: Processor, options: LimitedOptions) {
+    super(name, processor, options)
+    const backend = this.backend as unknown as Booking
+    const make = backend.moveToFinishedArgs.bind(backend)
+    backend.moveToFinishedArgs = (job, value, property, keep, target, token, _timestamp, ...rest) =>
+      make(job, value, property, keep, target, token, Math.round(options.now()), ...rest)
+  }
+
   protected override createJob (...[json, id]: Parameters<Worker['createJob']>): ReturnType<Worker['createJob']> {
     const { maxDataText } = this.opts as LimitedOptions
     return super.createJob(json.data.length <= maxDataText ? json : { ...json, data: 'null' }, id)

@@ -199,6 +199,7 @@ class MemoryTier implements RemoteTier {
       version,
       state,
       attempt,
+      readAtMs: Date.now(),
       createdAtMs,
       deadlineAtMs,
       ...(endedAtMs !== undefined && { endedAtMs }),

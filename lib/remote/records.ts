@@ -37,6 +37,7 @@ export class Records {
       version: ref.version,
       state,
       attempt: Number(attempt ?? 0),
+      readAtMs: clock.now(),
       createdAtMs: envelope.at,
       deadlineAtMs: envelope.d,
       ...(isFinal && { endedAtMs: Number(finishedOn) }),
@@ -49,7 +50,7 @@ export class Records {
 
   /** What is known of a job without a record. */
   async #removed (id: string): Promise<RemoteStatus | null> {
-    const { client, keys } = this.#shard
+    const { client, keys, clock } = this.#shard
     const { job, version, unique } = parseId(id)!
     const gone = await client.get(keys.gone(queueOf(job, version), unique))
     if (gone === null) return null
@@ -60,6 +61,7 @@ export class Records {
       version,
       state: 'cancelled',
       attempt: 0,
+      readAtMs: clock.now(),
       createdAtMs,
       deadlineAtMs,
       progress: undefined,

@@ -92,7 +92,7 @@ t.test('syncWaitMs is at most 25 s; nobody waits for a job that took longer than
   const tier = memoryTier()
   const app = await build(t, { syncWaitMs: 25_000 }, { tier })
   const { lookup } = tier
-  const status = { job: 'waitUntilCancelled', version: '1', attempt: 1, createdAtMs: 0, deadlineAtMs: 1e6, progress: undefined, fingerprint: undefined, outcome: undefined }
+  const status = { job: 'waitUntilCancelled', version: '1', attempt: 1, readAtMs: 1e6, createdAtMs: 0, deadlineAtMs: 1e6, progress: undefined, fingerprint: undefined, outcome: undefined }
   const hash = createHash('sha256').update('me').digest('base64url')
   tier.lookup = async (id) => ({ ...status, id, state: 'succeeded', endedAtMs: 60_000, owner: hash })
   t.equal((await get(app, '/jobs/x?redirect=0')).statusCode, 200)
@@ -214,6 +214,7 @@ t.test('a result that is no longer kept is 410; a tier that is away is 503 with 
     version: '1',
     state: 'succeeded',
     attempt: 1,
+    readAtMs: Date.now(),
     createdAtMs: 0,
     deadlineAtMs: 1000,
     endedAtMs: 500,
