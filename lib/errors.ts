@@ -17,10 +17,10 @@ export const errorTable = {
   NAMESPACE_TAKEN: ['%s is already registered: give each pool a namespace of its own', 500, Error],
   FORBIDDEN: ['route %s forbids offloading (config.offload is false): job %s was not run', 500, Error],
   NOT_READY: ['job %s was offloaded before the actors were ready: await ready() first', 503, Error],
-  OVERLOADED: ['job %s: %s actors open, %s jobs queued, limit %s; retry after %s s', 503, Error],
+  OVERLOADED: ['job %s: %s open, %s queued, %s; retry after %s s', 503, Error],
   QUEUE_TIMEOUT: ['job %s: not started within %s ms (%s)', 503, Error],
   CLOSED: ['job %s: the pool is closed to new jobs or was closed before the job ended', 503, Error],
-  QUARANTINED: ['job %s: refused for %s s: its runs ended %s actors, the last by: %s', 503, Error],
+  QUARANTINED: ['job %s: refused for %s s: its runs ended %s, the last by: %s', 503, Error],
   UNAVAILABLE: ['job %s: no actor can run it: %s', 503, Error],
   TIMEOUT: ['job %s: still running after %s ms (timeoutMs)', 504, Error],
   CANCELLED: ['job %s: cancelled %s', 499, Error],
@@ -130,6 +130,9 @@ export function decodeError (wire: WireError, callerStack?: string): unknown {
 export function describe (thing: unknown): string {
   return attempt(() => isError(thing) ? `${thing.name}: ${thing.message}` : String(thing)) ?? `a ${typeof thing}`
 }
+
+/** `1 job`, `2 jobs`. */
+export function counted (count: number, noun: string): string { return `${count} ${noun}${count === 1 ? '' : 's'}` }
 
 /** One of another realm is no instance of ours. */
 function isError (thing: unknown): thing is Error {

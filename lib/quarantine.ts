@@ -1,5 +1,5 @@
 // Jobs whose runs end their actors again and again are refused by name for a while; pure.
-import { errors } from './errors.js'
+import { counted, errors } from './errors.js'
 
 export interface QuarantineOptions {
   /** 0: none is refused */
@@ -50,8 +50,9 @@ export class Quarantine {
   /** Why a job is refused now. */
   error (suspect: Suspect, nowMs: number): Error {
     const { atMs, reason } = this.#records.get(suspect)!
+    const deaths = counted(atMs.length, 'actor')
     const retryAfterS = Math.max(1, Math.ceil((suspect.refusedUntilMs - nowMs) / 1000))
-    return Object.assign(new errors.QUARANTINED(suspect.name, retryAfterS, atMs.length, reason), { retryAfterS })
+    return Object.assign(new errors.QUARANTINED(suspect.name, retryAfterS, deaths, reason), { retryAfterS })
   }
 
   view (nowMs: number): QuarantineView[] {

@@ -5,7 +5,7 @@ import { Broadcasts } from './broadcasts.js'
 import { checkCall } from './calls.js'
 import { systemClock } from './clock.js'
 import { Deadlines } from './deadlines.js'
-import { describe, errors } from './errors.js'
+import { counted, describe, errors } from './errors.js'
 import { Inline } from './inline.js'
 import { Load } from './load.js'
 import { logLevelOf } from './log.js'
@@ -437,10 +437,14 @@ export class Scheduler {
   /** Without a stack, which says nothing here and would be a tenth of what a refused request costs. */
   #overloaded ({ name }: Kind, openActors: number, backlog: number, job?: Job): Error {
     this.#counters.refused++
+    const { maxQueued, maxQueueWaitMs } = this.#options
+    const limit = backlog >= maxQueued
+      ? `limit ${maxQueued} (maxQueued)`
+      : `expected to wait ${Math.ceil(this.#waitMs(job))} ms, limit ${maxQueueWaitMs} (maxQueueWaitMs)`
     const retryAfterS = this.#retryAfterS(job)
     const { stackTraceLimit } = Error
     Error.stackTraceLimit = 0
-    const error = new errors.OVERLOADED(name, openActors, backlog, this.#options.maxQueued, retryAfterS)
+    const error = new errors.OVERLOADED(name, counted(openActors, 'actor'), counted(backlog, 'job'), limit, retryAfterS)
     Error.stackTraceLimit = stackTraceLimit
     return Object.assign(error, { retryAfterS, stack: `${error.name}: ${error.message}` })
   }
@@ -520,8 +524,8 @@ export class Scheduler {
   }
 
   /** Expected wait of a job that would be queued now, ms. */
-  #waitMs (): number {
-    return this.#settling.estimate.waitMs(...this.#placing.lineOf(undefined))
+  #waitMs (job?: Job): number {
+    return this.#settling.estimate.waitMs(...this.#placing.lineOf(job))
   }
 
   #retryAfterS (job?: Job): number {

@@ -1,5 +1,5 @@
 // The life of the slots: opened, restarted, replaced, recycled, retired, vacated, closed; threads come from elsewhere.
-import { describe, errors } from './errors.js'
+import { counted, describe, errors } from './errors.js'
 import { MAX_BACKOFF_MS, Restarts } from './restarts.js'
 import type { Worker } from 'node:worker_threads'
 import type { Clock, Timer } from './clock.js'
@@ -385,7 +385,7 @@ export class Slots<T extends Held> {
     const { deaths, hasFailed, pauseMs } = this.#restarts.note(actor.slot.id, this.#clock.now(), wasOpening)
     if (hasFailed) {
       this.#dismiss(actor, 'its slot has failed')
-      this.#set(actor, 'failed', `${deaths} deaths in ${this.#options.withinMs} ms, the last: ${actor.reason}`)
+      this.#set(actor, 'failed', `${counted(deaths, 'death')} in ${this.#options.withinMs} ms, the last: ${actor.reason}`)
     }
     if (actor.successor?.isDismissed === false) return // it takes the slot
     const reopen = (): void => {

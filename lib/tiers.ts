@@ -1,5 +1,5 @@
 // Decides which cpus make up which tier, in what order and from which load on: Topology + options -> Plan. Pure.
-import { errors } from './errors.js'
+import { counted, errors } from './errors.js'
 import { formatCpuList } from './machine/cpulist.js'
 import { readMachine } from './plan/cores.js'
 import { cut, keepFree } from './plan/cut.js'
@@ -88,7 +88,8 @@ function buildTiers (tiers: Tiers, options: PlanOptions, notes: string[]): TierP
     const given = options.tiers?.[index]?.threshold ?? options.thresholds?.[index]
     const opensAt = lower === 0 ? 0 : given ?? threshold(lower)
     if (lower > 0 && opensAt >= lower) {
-      notes.push(`tier ${tier} never opens: its threshold is ${opensAt}, and the lower tiers have ${lower} actors`)
+      notes.push(`tier ${tier} opens only for jobs that wait: its threshold is ${opensAt}, and the lower tiers have ` +
+        counted(lower, 'actor'))
     }
     plans.push({
       tier,

@@ -1,5 +1,5 @@
 // Deals the usable cpus to three tiers, each strategy in its own way.
-import { errors } from '../errors.js'
+import { counted, errors } from '../errors.js'
 import { cpusAre, formatCpuList } from '../machine/cpulist.js'
 import { orderDomains } from './cores.js'
 import type { Cpu, Topology } from '../topology.js'
@@ -84,7 +84,7 @@ function dealEvenOdd (usable: readonly Cpu[], notes: string[]): Tiers {
 function dealCounts ({ parallelism, counts }: Topology, strategy: Strategy, notes: string[]): Tiers {
   const some = (count: number): null[] => Array.from({ length: Math.max(0, count) }, () => null)
   if (counts === null || !['tiered', 'avoid-smt', 'l3-isolation'].includes(strategy)) {
-    notes.push(`no cpu is known: ${parallelism} actors in one tier, tied to no cpu`)
+    notes.push(`no cpu is known: ${counted(parallelism, 'actor')} in one tier, tied to no cpu`)
     return [some(parallelism), [], []]
   }
   notes.push('only numbers of cores are known: no actor is tied to a cpu')

@@ -101,11 +101,13 @@ t.test('jobs of 20 ms take 40 from the 30th second on: what would wait for more 
 
 t.test('the jobs of one key wait for its home alone: they are refused by its line, others by that of all', async (t) => {
   const { offer, at } = await virtualPool(planOf([ACTORS, 0]), { maxQueueWaitMs: 100, timeoutMs: 0 })
+  const texts: string[] = []
   const codes = (count: number, options: OffloadOptions): string[] => Array.from({ length: count }, () => {
     try {
       return offer({ runMs: 20 }, options).code
-    } catch (error) {
-      return (error as { code: string }).code.slice(18)
+    } catch (error: any) {
+      texts.push(error.message)
+      return error.code.slice(18)
     }
   })
   for (let atMs = 2; atMs < 4000; atMs += 20) {
@@ -116,6 +118,7 @@ t.test('the jobs of one key wait for its home alone: they are refused by its lin
   const one = codes(10, { key: 'a' })
   // one runs, and behind 3 others and it the wait is 80 ms
   t.same(one, [...Array(5).fill('pending'), ...Array(5).fill('OVERLOADED')])
+  t.match(texts[0], /^job job: 4 actors open, 4 jobs queued, expected to wait 10\d ms, limit 100 \(maxQueueWaitMs\); retry /)
   const others = codes(40, {})
   // three run; 4 wait already, and behind 15 on 4 actors and what runs it is 95 ms
   t.same(others.filter((code) => code === 'pending').length, 3 + 12)

@@ -256,7 +256,8 @@ t.test('a full queue refuses with 503 and whole seconds to wait, and what was re
   await held
   const refused = results.filter((result) => result.status === 'rejected')
   t.ok(refused.length >= 3)
-  for (const { reason } of refused) t.match(reason, { ...code('OVERLOADED'), statusCode: 503, retryAfterS: 1 })
+  const message = 'job count: 1 actor open, 2 jobs queued, limit 2 (maxQueued); retry after 1 s'
+  for (const { reason } of refused) t.match(reason, { ...code('OVERLOADED'), statusCode: 503, retryAfterS: 1, message })
   t.equal(Atomics.load(words, 0), 6 - refused.length)
 })
 

@@ -252,11 +252,13 @@ t.test('explicit tiers: cpus or numbers of actors, thresholds given or by the ru
   t.same(makePlan(none, { tiers: [{ cpus: [99] }] }).tiers[0]!.cpus, [99], 'where no cpu is known none is refused')
 })
 
-t.test('given thresholds replace the rule, and one that is never reached is noted', async (t) => {
+t.test('given thresholds replace the rule, and one that only waiting jobs get over is noted', async (t) => {
   t.same(thresholdsOf(makePlan(seedMachine(), { reserve: 0, thresholds: [0, 3, 9] })), [0, 3, 9])
   const plan = makePlan(seedMachine(), { reserve: 0, thresholds: [0, 8] })
   t.same(thresholdsOf(plan), [0, 8, 14])
-  t.match(plan.notes.join('\n'), /tier 2 never opens: its threshold is 8, and the lower tiers have 8 actors/)
+  t.match(plan.notes.join('\n'), /tier 2 opens only for jobs that wait: its threshold is 8, and the lower tiers have 8 actors/)
+  const one = makePlan(seedMachine(), { tiers: [{ actors: 1 }, { actors: 1, threshold: 1 }] })
+  t.match(one.notes.join('\n'), /tier 2 opens only for jobs that wait: its threshold is 1, and the lower tiers have 1 actor$/m)
 })
 
 t.test('bad options are refused by name, with what was expected and got', async (t) => {
