@@ -6,7 +6,7 @@ const DENSE = 48
 
 const cellOf = (id, text, attributes) => element('button', {
   type: 'button', class: 'cell', tabindex: '-1', 'data-cell': id, 'data-state': 'none', ...attributes
-}, element('span', { text }), element('i', { class: 'bar' }))
+}, element('span', { text }), element('small'), element('i', { class: 'bar' }))
 
 /** Draw it once; `showActors` brings it up to date. */
 export function drawMachine (root, { packages, slots }, detail) {
@@ -93,6 +93,7 @@ export function showActors (root, snapshot, cpuLoad, detail) {
     if (load !== undefined) {
       words.push(`load ${Math.round(load)} %`)
       cell.lastElementChild.style.width = `${Math.round(load)}%`
+      setText(cell.children[1], `${Math.round(load)}%`)
     }
     setAttribute(cell, 'aria-label', words.join(', '))
     setAttribute(cell, 'title', words.join(', '))

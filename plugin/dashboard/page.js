@@ -11,6 +11,8 @@ const charts = makeCharts()
 let machine
 let instance
 let before
+/** said as long as the page is open, once the server was another */
+let restarted = ''
 /** states of the last second, the oldest first: a rate over less jumps */
 let past = []
 let isPaused = false
@@ -26,8 +28,9 @@ const setPill = (id, state, text) => {
 const onHello = (hello) => {
   if (instance !== undefined && instance !== hello.instance) {
     charts.clear()
-    before = undefined
     const isOther = machine.pid !== hello.pid
+    restarted = `restarted${before === undefined ? '' : ` after ${time(before.atMs)}`}${isOther ? `, before ${machine.pid}` : ''}`
+    before = undefined
     byId('news').textContent = `The server was restarted${isOther ? ` (process ${hello.pid}, before ${machine.pid})` : ''}: all counts begin again.`
   } else if (before !== undefined) {
     charts.gap(before.atMs / 1000 + 0.001)
@@ -42,7 +45,7 @@ const onMachine = (hello) => {
   machine = hello
   byId('about').textContent = [
     `version ${hello.version}`, `pool ${hello.pool}`, `strategy ${hello.strategy}`,
-    hello.quotaCpus === null ? '' : `quota ${hello.quotaCpus} CPUs`, `process ${hello.pid}`, hello.node
+    hello.quotaCpus === null ? '' : `quota ${hello.quotaCpus} CPUs`, `process ${hello.pid}`, restarted, hello.node
   ].filter(Boolean).join(' · ')
   drawMachine(byId('machine'), hello, byId('detail'))
   showNotes(byId('notes'), hello.notes)

@@ -75,8 +75,8 @@ export function showJobs (table, others, jobs) {
     .map(([name, { wait, run, border }]) => [name, count(run.count),
       ...[wait.p50Ms, wait.p99Ms, run.p50Ms, run.p99Ms, border.p50Ms].map(duration)])
   keep(table.tBodies[0], rows,
-    (row) => element('tr', {}, element('th', { scope: 'row' }),
-      ...row.slice(1).map((_, index) => element('td', { 'data-label': labels[index + 1] }))),
+    (row) => element('tr', { role: 'row' }, element('th', { scope: 'row', role: 'rowheader' }),
+      ...row.slice(1).map((_, index) => element('td', { role: 'cell', 'data-label': labels[index + 1] }))),
     (node, row) => row.forEach((text, index) => setText(node.children[index], text)))
   table.parentElement.hidden = rows.length === 0
   const unused = all.filter(([, { run }]) => run.count === 0).map(([name]) => name)
