@@ -190,6 +190,12 @@ export interface OverflowTimes {
 export interface Overflow {
   /** Decide, without I/O, whether this job can be taken elsewhere, and take it: undefined is no. */
   take (call: OverflowCall): Promise<unknown> | undefined
+  /**
+   * Where it is there: called for each job that may be taken. Throws where the input would not arrive as it is, and
+   * returns what settles the job: it rejects a result that would not either.
+   */
+  strict? (job: string, input: unknown, resolve: (value: unknown) => void, reject: (error: unknown) => void):
+  (value: unknown) => void
   /** Take a durable job, or reject. */
   keep? (call: OverflowCall): Promise<unknown>
   /** The pool is ready; `run` runs a job of it that came from elsewhere, and such a job never spills again. */

@@ -231,6 +231,10 @@ export class Scheduler {
       if (options.signal?.aborted === true) throw cancelled(name, 'before it started', options.signal)
       meta = this.#metaOf(options)
     }
+    // here already, so that a test finds what only a full machine would
+    const { overflow } = defaults
+    if (overflow?.strict !== undefined && options.spill !== false && options.key === undefined &&
+      options.transfer === undefined) resolve = overflow.strict(name, input, resolve, reject)
     if (defaults.context !== undefined) meta = { ...meta, context: defaults.context.capture() }
     const nowMs = this.#clock.now()
     const job = new Job(this.#counters.accepted, kind, input, options, level, nowMs, timeoutMs, queueTimeoutMs, meta,

@@ -3,6 +3,8 @@ import type { Codec } from './contract.js'
 
 /** Nesting that is followed; deeper values and cycles go by another codec. Chosen. */
 const MAX_DEPTH = 100
+/** Longest array looked at for names among its keys, as a RegExp's match has; on long ones it costs what JSON does. */
+const MAX_MATCH = 32
 
 /** JSON. The empty text is undefined, which jobs without an input or a result have. */
 export const jsonCodec: Codec = {
@@ -26,12 +28,12 @@ function isPlain (value: unknown, depth: number): boolean {
   if (depth === MAX_DEPTH) return false
   if (Array.isArray(value)) {
     for (let at = 0; at < value.length; at++) if (!isPlain(value[at], depth + 1)) return false
-    return true
+    return value.length > MAX_MATCH || Object.keys(value).length === value.length
   }
   const prototype: unknown = Object.getPrototypeOf(value)
   if (prototype !== Object.prototype && prototype !== null) return false
   for (const key of Reflect.ownKeys(value)) {
-    if (typeof key === 'symbol' || key === '__proto__' || key === 'toJSON') return false
+    if (typeof key === 'symbol' || key === '__proto__' || key === 'constructor' || key === 'toJSON') return false
     const { get, enumerable } = Object.getOwnPropertyDescriptor(value, key)!
     if (get !== undefined || enumerable !== true) return false
     if (!isPlain((value as Record<string, unknown>)[key], depth + 1)) return false

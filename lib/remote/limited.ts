@@ -1,5 +1,6 @@
 // BullMQ's worker with a limit and the engine's clock: what is too long to be a job of ours is not parsed.
 import { Worker } from 'bullmq'
+import { FETCH_WAIT_S } from './connection.js'
 import type { Processor, WorkerOptions } from 'bullmq'
 
 export interface LimitedOptions extends WorkerOptions {
@@ -27,6 +28,9 @@ export class LimitedWorker extends Worker {
     backend.moveToFinishedArgs = (job, value, property, keep, target, token, _timestamp, ...rest) =>
       make(job, value, property, keep, target, token, Math.round(options.now()), ...rest)
   }
+
+  /** BullMQ would wait 10 s where a further run is due later, and the connection ends after 8 s of silence. */
+  override get maximumBlockTimeout (): number { return FETCH_WAIT_S }
 
   protected override createJob (...[json, id]: Parameters<Worker['createJob']>): ReturnType<Worker['createJob']> {
     const { maxDataText } = this.opts as LimitedOptions

@@ -32,6 +32,11 @@ export interface RemoteOptions {
   durableTtlMs?: number
   /** how long the result of a durable job is kept @default 86400000 */
   resultTtlMs?: number
+  /**
+   * for development and tests: refuse each input and result of a job that may go elsewhere if it would not arrive as it
+   * is, also where the job runs here @default false
+   */
+  strictEncoding?: boolean
   jobs?: Record<string, RemoteJobOptions>
   /** what is served, as in `['resize@2']` @default every job in its versions */
   queues?: readonly string[] | null
@@ -59,6 +64,7 @@ const table = {
   attempts: [3, integer(1, 100)],
   durableTtlMs: [86_400_000, atLeast(0)],
   resultTtlMs: [86_400_000, atLeast(0)],
+  strictEncoding: [false, flag],
   jobs: [{}, { expected: "an object, as in { resize: { version: '2' } }", test: isRecord }],
   queues: [null, {
     expected: "an array of names, as in ['resize@2']",

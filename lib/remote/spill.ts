@@ -26,6 +26,7 @@ export class Spill implements Overflow {
   readonly #codecs: Codecs
   readonly #refusals = new Refusals()
   readonly durables: Durables
+  readonly strict?: NonNullable<Overflow['strict']>
   #pool: OverflowPool | undefined
   #serving: Promise<Serving> | undefined
   #ran = 0
@@ -35,6 +36,7 @@ export class Spill implements Overflow {
     this.#tier = options.tier
     this.#codecs = new Codecs(options.tier.codecs)
     this.durables = new Durables(this.#options, this.#codecs, this.#refusals, () => this.#pool?.jobs ?? [])
+    if (this.#options.strictEncoding) this.strict = (...call) => this.#strict(...call)
   }
 
   open (pool: OverflowPool): void {
@@ -119,6 +121,17 @@ export class Spill implements Overflow {
     const serving = await this.#serving?.catch(() => undefined)
     await serving?.stop(graceMs)
     await this.#tier.close()
+  }
+
+  #strict (...[job, input, resolve, reject]: Parameters<NonNullable<Overflow['strict']>>): (value: unknown) => void {
+    if (this.#options.jobs[job]?.spill === false || !isQueuePart(job)) return resolve
+    const why = 'it would not arrive as it is on another machine (remote.strictEncoding)'
+    if (this.#codecs.encode(input) === undefined) throw new errors.INPUT_UNCLONEABLE(job, why)
+    return (value) => {
+      // what comes from elsewhere has travelled
+      if (value instanceof Promise || this.#codecs.encode(value) !== undefined) resolve(value)
+      else reject(new errors.RESULT_UNCLONEABLE(job, why))
+    }
   }
 
   #versionOf (job: string): string { return this.#options.jobs[job]?.version ?? '1' }

@@ -1,6 +1,8 @@
-// The overflow made of a remote tier, on the in-memory one: what it counts.
+// The overflow made of a remote tier, on the in-memory one: what it counts, and what it refuses in development.
+import { join } from 'node:path'
 import t from 'tap'
-import { memoryTier, MemoryBroker } from '#lib/index'
+import { createScheduler, memoryTier, MemoryBroker } from '#lib/index'
+import { jsonCodec } from '#lib/remote/json'
 import { Spill } from '#lib/remote/spill'
 import type { OverflowCall, OverflowPool } from '#lib/index'
 
@@ -36,4 +38,30 @@ t.test('jobs that are not taken are counted by the code of the refusal: 2 NO_WOR
   t.same(spill.stats().refusals, {
     REMOTE_DOWN: 2, REMOTE_FULL: 1, NO_WORKER: 2, REMOTE_PAYLOAD: 1, REMOTE_EXPIRED: 0, REMOTE_VOLATILE: 0
   })
+})
+
+t.test('strictEncoding refuses an input and a result that would not travel, with nobody to travel to; spill: false is let through', async (t) => {
+  const file = join(t.testdir({ 'jobs.cjs': 'exports.one = (input) => input\nexports.sparse = () => { const a = [1]; a[2] = 3; return a }\nexports.near = (input) => input\n' }), 'jobs.cjs')
+  const scheduler = createScheduler({
+    jobs: file,
+    tiers: [{ actors: 1 }],
+    remote: { tier: memoryTier(), strictEncoding: true, jobs: { near: { spill: false } } }
+  })
+  t.teardown(() => scheduler.close())
+  await scheduler.ready()
+  const minusZero = { of: -0 }
+  t.same(await scheduler.offload('one', { a: [1, 'x'] }), { a: [1, 'x'] })
+  await t.rejects(scheduler.offload('one', minusZero), { code: 'FST_ERR_SPILLOVER_INPUT_UNCLONEABLE', message: /remote\.strictEncoding/ })
+  await t.rejects(scheduler.offload('sparse', 1), { code: 'FST_ERR_SPILLOVER_RESULT_UNCLONEABLE', message: /remote\.strictEncoding/ })
+  t.same(await scheduler.offload('one', minusZero, { spill: false }), minusZero)
+  t.same(await scheduler.offload('near', minusZero), minusZero)
+  t.same(await scheduler.offload('one', minusZero, { key: 'k' }), minusZero)
+  const { settled } = scheduler.snapshot().counters
+  t.equal(settled.ok, 5, 'the job itself has ended well')
+})
+
+t.test('what JSON would change goes by no JSON: names among the keys of an array, and what reading it would leave out', async (t) => {
+  const match = /b/.exec('abc')!
+  const odd = { constructor: { prototype: 1 } }
+  t.strictSame([match, odd, [1, 2]].map((value) => jsonCodec.encode(value)), [undefined, undefined, '[1,2]'])
 })
