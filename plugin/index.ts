@@ -1,6 +1,6 @@
 // The Fastify plugin: options, decorators, lifecycle; everything else is one floor down.
 import fp = require('fastify-plugin')
-import { channels, createScheduler, errors, optionTable, show } from '../lib/index.js'
+import { channels, createScheduler, errors, isRecord, optionTable, show } from '../lib/index.js'
 import { registerDurable } from './durable.js'
 import { decorate } from './offload.js'
 import { registerDashboard } from './dashboard.js'
@@ -11,13 +11,17 @@ import { registerMetrics } from './metrics.js'
 import type { FastifyPluginAsync, RouteHandlerMethod } from 'fastify'
 import type {
   HintMessage, JobContext as Context, JobInput, JobLog, JobName, JobNameAlone, JobResult, JobsOf as Jobs,
-  OffloadOptions as CallOptions, Options as PoolOptions, Plan, PoolIdentity, RecordOptions, Snapshot, Trace
+  OffloadOptions as CallOptions, Options as PoolOptions, Plan, PoolIdentity, RecordOptions, RemoteLog,
+  RemoteOptions, RemoteTier, Snapshot, Trace
 } from '../lib/index.js'
 import type { DurableHandlerOptions, DurableRoutes } from './durable.js'
 import type { OffloadHandlerOptions, RouteOffload } from './offload.js'
 import type { DashboardOptions } from './dashboard.js'
 import type { HealthOptions } from './health.js'
 import type { MetricsOptions } from './metrics.js'
+
+const withLog = (remote: RemoteTier | RemoteOptions, log: RemoteLog): RemoteOptions =>
+  ({ log, ...('tier' in remote ? remote : { tier: remote }) })
 
 const plugin: FastifyPluginAsync<spillover.Options> = async (fastify, options) => {
   const ours = withoutFastifys(options)
@@ -31,8 +35,12 @@ const plugin: FastifyPluginAsync<spillover.Options> = async (fastify, options) =
   if (!isNew && (namespace === undefined ? 'offload' in fastify : Object.hasOwn(fastify.spillover, namespace))) {
     throw new errors.NAMESPACE_TAKEN(namespace === undefined ? 'a pool without a namespace' : `namespace ${JSON.stringify(namespace)}`)
   }
+  const { remote } = poolOptions
   const scheduler = createScheduler({
-    log: fastify.log as Partial<JobLog>, ...poolOptions, ...(namespace !== undefined && { name: namespace })
+    log: fastify.log as Partial<JobLog>,
+    ...poolOptions,
+    ...(isRecord(remote) && { remote: withLog(remote as RemoteTier | RemoteOptions, fastify.log) }),
+    ...(namespace !== undefined && { name: namespace })
   })
   const pool: spillover.Pool = {
     identity: scheduler.identity,

@@ -4,6 +4,9 @@
 const FAILURES = 3
 const PROBE_MS = 1000
 
+/** The reason while nothing went wrong yet. */
+export const NOT_CONNECTED = 'not connected yet'
+
 /**
  * Closed: jobs may go. Open: they are refused without a try. A probe is due each second while open; its success closes.
  * It begins open, with the reason that nothing is connected yet.
@@ -12,7 +15,7 @@ export class Breaker {
   #failures = FAILURES
   #probedAtMs = -Infinity
   #isProbing = false
-  reason = 'not connected yet'
+  reason = NOT_CONNECTED
 
   get isOpen (): boolean { return this.#failures >= FAILURES }
   get state (): 'closed' | 'open' | 'half-open' { return !this.isOpen ? 'closed' : this.#isProbing ? 'half-open' : 'open' }

@@ -70,6 +70,8 @@ export class Consumer implements Serving {
       settings, keys: this.#keys, client: this.#client, clock: this.#clock, counters, times, answers, run
     }
     this.#client.on('ready', () => {
+      if (this.#lastError !== '') log.info(`worker of shard ${shard}: redis answers again`)
+      this.#lastError = ''
       this.#clock.read(this.#client, this.#keys.cancels).catch(() => {}) // the next beat reads it again
       this.#beat()
     })
@@ -189,10 +191,10 @@ export class Consumer implements Serving {
   get #member (): string { return `${this.#settings.instance}:${this.#slots.size}` }
 
   #onError (error: Error): void {
-    const text = error.message || String(error)
+    const text = plain(error.message || String(error))
     if (text === this.#lastError || this.#isStopping) return
     this.#lastError = text
-    this.#log.warn(`worker of shard ${this.#shard}: ${text.split('\n')[0]}`)
+    this.#log.warn(`worker of shard ${this.#shard}: ${text}`)
   }
 
   async #isIdle (): Promise<void> {
@@ -221,6 +223,15 @@ export class Consumer implements Serving {
     this.#subscription.close()
     this.#client.disconnect()
   }
+}
+
+/** What BullMQ and Redis say, in words for who runs the worker, and once for the several lines about one job. */
+function plain (text: string): string {
+  const [, problem, job] = /^(Missing lock for|could not renew lock for|Missing key for) job ([\w-]+)/.exec(text) ?? []
+  if (problem === 'Missing key for') return `job ${job} is gone from redis: what it gave here is dropped`
+  if (job !== undefined) return `job ${job} lost its lock while redis did not answer: what it gave here is dropped, and it runs again`
+  // the script's hash differs from command to command
+  return text.split('\n')[0]!.replace(/ script: [\da-f]{40}.*/, '')
 }
 
 /** True when the promise settled within the time. */

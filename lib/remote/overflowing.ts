@@ -40,6 +40,7 @@ export interface RemoteOptions {
   jobs?: Record<string, RemoteJobOptions>
   /** what is served, as in `['resize@2']` @default every job in its versions */
   queues?: readonly string[] | null
+  /** told of engines that go away and come back, and of their settings @default the server's; none without Fastify */
   log?: RemoteLog
 }
 

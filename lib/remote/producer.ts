@@ -1,6 +1,6 @@
 // The producer's side of one Redis: admission, submits and their waiters, and the loop that samples, sweeps and probes.
 import { errors } from '../errors.js'
-import { Breaker } from './breaker.js'
+import { Breaker, NOT_CONNECTED } from './breaker.js'
 import { BrokerClock, connect, isForbidden, readFacts, Subscription } from './connection.js'
 import { Depths } from './depths.js'
 import { onHint } from './hints.js'
@@ -39,6 +39,7 @@ export class Producer {
   #clockReadAtMs = 0
   #probesFailed = 0
   #isForbiddenTold = false
+  #isAwayTold = false
   #isClosed = false
 
   constructor (shared: Shared, number: number, address: RedisAddress) {
@@ -207,6 +208,7 @@ export class Producer {
   #tick (): void {
     const { client, clock, keys, settings, breaker } = this.#shard
     const nowMs = settings.now()
+    this.#tellBreaker()
     if (client.status !== 'ready') return
     if (breaker.isProbeDue(nowMs)) {
       client.ping().then(() => this.#connected(), (error: Error) => {
@@ -226,5 +228,14 @@ export class Producer {
       this.#clockReadAtMs = nowMs
       clock.read(client, keys.cancels).catch(() => {}) // the old offset holds until the next reading
     }
+  }
+
+  /** A line when the breaker has opened, and one when it has closed again. */
+  #tellBreaker (): void {
+    const { breaker: { isOpen, reason }, number, log } = this.#shard
+    if (isOpen === this.#isAwayTold || reason === NOT_CONNECTED) return
+    this.#isAwayTold = isOpen
+    if (isOpen) log.warn(`redis of shard ${number} is away: ${reason}; it gets no jobs until it answers`)
+    else log.info(`redis of shard ${number} answers again`)
   }
 }

@@ -14,6 +14,7 @@ import type { AddressInfo } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import type { RemoteStats } from '#lib/index'
 import type { Test } from 'tap'
+import type { RemoteTier } from '#lib/index'
 
 const jobs = join(__dirname, '..', 'fixtures', 'jobs.cjs')
 const owner = (request: { headers: Record<string, unknown> }): string => String(request.headers['x-user'] ?? '')
@@ -225,12 +226,33 @@ t.test('a result that is no longer kept is 410; a tier that is away is 503 with 
   })
   t.equal((await get(app, '/jobs/x/result')).statusCode, 410)
   tier.submit = () => {
-    const refused = Promise.reject(Object.assign(new Error('away'), { statusCode: 503, retryAfterS: 3, code: 'FST_ERR_SPILLOVER_REMOTE_DOWN' }))
+    const refused = Promise.reject(Object.assign(new Error('job echo: the engine cannot be reached: connect ECONNREFUSED 10.0.0.7:6379'), { statusCode: 503, retryAfterS: 3, code: 'FST_ERR_SPILLOVER_REMOTE_DOWN' }))
     refused.catch(() => {})
     return { id: '', accepted: refused, done: refused, detach () {} }
   }
   const away = await post(app, '/echo', 1)
-  t.match([away.statusCode, away.headers['retry-after'], away.json().detail], [503, '3', 'away'])
+  t.strictSame([away.statusCode, away.headers['retry-after'], away.json().detail], [503, '3', 'job echo: the engine cannot be reached'])
+})
+
+t.test('a remote tier writes to the server\'s log, also where the tier alone is the option; one of its own goes first', async (t) => {
+  const own = { info () {}, warn () {}, error () {} }
+  const app = Fastify()
+  t.teardown(() => app.close())
+  const logs: unknown[] = []
+  const tier = (): RemoteTier => {
+    const made = memoryTier()
+    const start = made.start.bind(made)
+    made.start = (context) => {
+      logs.push(context.log)
+      start(context)
+    }
+    return made
+  }
+  for (const [index, remote] of [tier(), { tier: tier() }, { tier: tier(), log: own }].entries()) {
+    await app.register(spillover, { namespace: `p${index}`, jobs, tiers: [{ actors: 1 }], remote })
+  }
+  await app.ready()
+  t.strictSame(logs.map((log) => log === app.log ? 'server' : log === own ? 'own' : log), ['server', 'server', 'own'])
 })
 
 t.test('events over a real socket: the state, then done, then the end; Last-Event-ID leaves out what is known', async (t) => {

@@ -59,6 +59,7 @@ t.test('Redis restarted without its data: each of 20 waiters gets its own result
   t.equal(await before[0], 100)
   await redis.client.flushall()
   await redis.kill()
+  await until('the breaker to open', () => !isClosed(producer))
   await redis.start()
   await until('the breaker to close', () => isClosed(producer))
   const after = send(200)
@@ -95,6 +96,7 @@ t.test('a submit without an answer that reaches Redis only after it was looked f
   const late = durables.submit('echo', 2)
   t.equal(await settled(late.accepted), 'FST_ERR_SPILLOVER_REMOTE_UNCERTAIN')
   await redis.kill()
+  await until('the breaker to open', () => !isClosed(producer))
   await redis.start()
   await until('the breaker to close', () => isClosed(producer))
   t.strictSame(await waiting(), [uniqueOf(known.id)])
@@ -126,6 +128,42 @@ t.test('a second submit with a key that gets no answer does not take the first o
   await until('the other to be taken out', () => far.stats().counters.cancelled === 1)
   t.equal(second.id, first.id)
   t.strictSame(await redis.client.lrange('{fs:default:r1:0}:work@1:wait', 0, -1), [first.id.split('.').at(-1)])
+})
+
+t.test('the log says in plain words, once each: a job lost its lock, a job is gone, Redis is away, Redis answers again', { skip }, async (t) => {
+  const redis = await startRedis(t)
+  const told: string[] = []
+  const tell = (text: string): void => { told.push(text) }
+  const tier = bullmqTier({ redis: redis.url, lockMs: 2000, stalledMs: 500 })
+  t.teardown(() => tier.close())
+  tier.start({ log: { info: tell, warn: tell, error: tell }, served })
+  await until('the breaker to close', () => tier.stats().shards[0]!.breaker === 'closed')
+  const ends: (() => void)[] = []
+  await tier.serve(served, () => new Promise((resolve) => {
+    ends.push(() => resolve({ status: 'ok', codec: 'json', payload: '1' }))
+  }), { size: 1, free: () => 1 })
+  const ticket = tier.submit(job())
+  const unique = (await ticket.accepted, ticket.id.split('.').at(-1)!)
+  await until('it to run', () => ends.length === 1)
+  await redis.client.del(`{fs:default:r1:0}:work@1:${unique}:lock`)
+  ends[0]!()
+  await until('it to run again', () => ends.length === 2)
+  await redis.client.flushall()
+  ends[1]!()
+  await until('it to say so', () => told.some((text) => text.includes('is gone')))
+  await redis.kill()
+  await until('redis to be away', () => told.some((text) => text.includes('is away')))
+  await redis.start()
+  await until('it to be back', () => told.filter((text) => text.includes('answers again')).length === 2)
+  t.strictSame(told.filter((text) => text.includes(unique)), [
+    `worker of shard 0: job ${unique} lost its lock while redis did not answer: what it gave here is dropped, and it runs again`,
+    `worker of shard 0: job ${unique} is gone from redis: what it gave here is dropped`
+  ])
+  const [away, back, ...others] = told.filter((text) => text.startsWith('redis of shard 0'))
+  t.match(away, /^redis of shard 0 is away: .+; it gets no jobs until it answers$/)
+  t.equal(back, 'redis of shard 0 answers again')
+  t.strictSame(others, [])
+  t.equal(told.filter((text) => text === 'worker of shard 0: redis answers again').length, 1)
 })
 
 t.test('the worker command: its durable job survives two kills -9 of it, the next one is lost with the third; SIGTERM ends it with status 0 and a trace', { skip }, async (t) => {
