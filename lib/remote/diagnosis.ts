@@ -31,11 +31,12 @@ export async function diagnose (address: RedisAddress, shard: number, options: D
   }
   const keys = new Keys(options.env, options.region, shard)
   const findings: Finding[] = [{ level: 'ok', what: 'connection', text: 'reached' }]
-  for (const look of [lookAtServer, lookAtRights, lookAtTime, lookAtQueues]) {
+  const looks = { server: lookAtServer, rights: lookAtRights, latency: lookAtTime, queues: lookAtQueues }
+  for (const [what, look] of Object.entries(looks)) {
     try {
       findings.push(...await look(client, keys, options))
     } catch (error) {
-      findings.push({ level: 'bad', what: 'command', text: (error as Error).message })
+      findings.push({ level: 'bad', what, text: `could not be looked at: ${(error as Error).message}` })
     }
   }
   client.disconnect()
