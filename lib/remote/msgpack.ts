@@ -1,6 +1,7 @@
 // The codec for what JSON cannot carry: binary, dates, maps, big integers. msgpackr comes with bullmq.
 import { createRequire } from 'node:module'
 import { isDeepStrictEqual } from 'node:util'
+import { Serializer } from 'node:v8'
 import type { Codec } from './contract.js'
 
 interface Packer { pack (value: unknown): Buffer, unpack (bytes: Uint8Array): unknown }
@@ -14,6 +15,7 @@ export const msgpackCodec: Codec = {
   encode (value) {
     try {
       const cloned = structuredClone(value)
+      new Serializer().writeValue(cloned) // throws for a view of shared memory, which would arrive as a copy
       const bytes = packer.pack(cloned)
       return isDeepStrictEqual(packer.unpack(bytes), cloned) ? bytes.toString('base64') : undefined
     } catch {

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { createScheduler, memoryTier, MemoryBroker } from '#lib/index'
 import { jsonCodec } from '#lib/remote/json'
+import { msgpackCodec } from '#lib/remote/msgpack'
 import { Spill } from '#lib/remote/spill'
 import type { OverflowCall, OverflowPool } from '#lib/index'
 
@@ -64,4 +65,11 @@ t.test('what JSON would change goes by no JSON: names among the keys of an array
   const match = /b/.exec('abc')!
   const odd = { constructor: { prototype: 1 } }
   t.strictSame([match, odd, [1, 2]].map((value) => jsonCodec.encode(value)), [undefined, undefined, '[1,2]'])
+})
+
+t.test('a view of shared memory does not travel, where it would be a copy; views of memory of its own do, as they are', async (t) => {
+  t.equal(msgpackCodec.encode({ of: new Int32Array(new SharedArrayBuffer(8)) }), undefined)
+  for (const value of [new Int32Array([1, 2]), Buffer.from('abc'), new DataView(new ArrayBuffer(4)), new Map([[{ a: 1n }, new Date(5)]]), new TypeError('x')]) {
+    t.same(msgpackCodec.decode(msgpackCodec.encode(value)!), structuredClone(value))
+  }
 })
