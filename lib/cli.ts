@@ -29,7 +29,7 @@ const help = `Usage: fastify-spillover <command> [options]
 Commands:
   topology          draw the machine: packages, nodes, caches, cores, and what
                     each cpu is used for or why it is not
-  plan              print the tiers of actors for this machine, and when they open
+  plan              print the tiers of actors, and when they open
   simulate          what a pool would do on a machine under a load
   worker            run jobs of other machines, taken from Redis
   doctor            look whether each Redis is fit for that
@@ -46,7 +46,9 @@ command fails; 2 for a command or option that there is not.
 `
 
 const machineHelp = `  --root DIR        read the kernel files below DIR instead of /
-  --json            print JSON for programs
+`
+
+const generalHelp = `  --json            print JSON for programs
   -h, --help        print this text
 `
 
@@ -60,19 +62,19 @@ ${machineHelp}  --record FILE     save the kernel files that tell the machine as
                     tar.gz, to attach to an issue; unpacked, it is a DIR for
                     --root. It holds nothing of the process but which cpus it
                     may use.
-`
+${generalHelp}`
 
 const planHelp = `Usage: fastify-spillover plan [options]
 
 Prints the tiers of actors for this machine, and when they open.
 
 Options:
-${machineHelp}  --strategy S      ${strategies.slice(0, 3).join(', ')},
-                    ${strategies.slice(3).join(', ')} (default: ${strategies[0]})
+${machineHelp}  --strategy S      ${strategies.slice(0, 4).join(', ')},
+                    ${strategies.slice(4).join(', ')} (default: ${strategies[0]})
   --reserve N       cores of tier 1 kept free for the event loop, or auto
                     (default)
   --home CPU        a cpu of the L3 domain that is to be tier 1
-`
+${generalHelp}`
 
 const json = { json: { type: 'boolean' } } as const
 const machine = { root: { type: 'string' }, ...json } as const
@@ -90,21 +92,6 @@ const commands: Readonly<Record<string, Command>> = {
       if (flags.record !== undefined) return record(String(flags.record), flags)
       return flags.json ? toJson(describeTopology(topology)) : drawTopology(page(), topology, makePlan(topology))
     }
-  },
-  simulate: {
-    help: simulateHelp,
-    options: { ...machine, ...simulateOptions, ...general },
-    run: (flags) => runSimulate(flags, () => readMachine(flags), page)
-  },
-  worker: {
-    help: workerHelp,
-    options: { ...workerOptions, ...general },
-    run: (flags) => usage(() => runWorker(flags))
-  },
-  doctor: {
-    help: doctorHelp,
-    options: { ...json, ...doctorOptions, ...general },
-    run: (flags) => usage(() => runDoctor(flags))
   },
   plan: {
     help: planHelp,
@@ -127,6 +114,21 @@ const commands: Readonly<Record<string, Command>> = {
       const plan = makePlan(topology, options)
       return flags.json ? toJson(describePlan(plan)) : printPlan(page(), plan, topology)
     }
+  },
+  simulate: {
+    help: simulateHelp,
+    options: { ...machine, ...simulateOptions, ...general },
+    run: (flags) => runSimulate(flags, () => readMachine(flags), page)
+  },
+  worker: {
+    help: workerHelp,
+    options: { ...workerOptions, ...general },
+    run: (flags) => usage(() => runWorker(flags))
+  },
+  doctor: {
+    help: doctorHelp,
+    options: { ...json, ...doctorOptions, ...general },
+    run: (flags) => usage(() => runDoctor(flags))
   }
 }
 
@@ -153,7 +155,18 @@ async function main (args: readonly string[]): Promise<void> {
   const flags = parseFlags(name!, command.options, args.slice(1))
   if (flags.help) return print(command.help)
   if (flags.version) return print(`${readVersion()}\n`)
-  print(await command.run(flags))
+  print(await command.run(flags).catch((error: unknown) => { throw inFlags(error, command.options) }))
+}
+
+/** An option that was refused, by the name that it has on the command line, or in the file of --options. */
+function inFlags (error: unknown, options: FlagOptions): unknown {
+  if (!(error instanceof Error)) return error
+  const name = /^option (\w+)/.exec(error.message)?.[1]
+  if (name === undefined) return error
+  const has = (flag: string): boolean => Object.hasOwn(options, flag)
+  if (!has(name) && !has('options')) return error
+  return new UsageError(error.message.replace(/^option (\w+)\.?/, (text, head: string) =>
+    !has(head) ? `option --options: ${text.slice(7)}` : `option --${head}${text.endsWith('.') ? ': ' : ''}`))
 }
 
 async function readMachine (flags: Flags): Promise<Topology> {

@@ -26,8 +26,8 @@ export function drawCurves (page: Page, { seconds, samples, tiers }: Simulation)
   return [
     row('open tiers', open.map((tier) => paint(page, tierColours[tier as 1 | 2 | 3], String(tier))).join(''), ''),
     row('active', curve(most(({ active }) => active), actors), `of ${actors}`),
-    row('waiting', curve(most(({ backlog }) => backlog)), `≤ ${Math.max(...most(({ backlog }) => backlog))}`),
-    row('jobs/s', curve(rates), `≤ ${Math.round(Math.max(...rates))}`),
+    row('waiting', curve(most(({ backlog }) => backlog)), `≤ ${Math.max(...most(({ backlog }) => backlog)).toLocaleString('en')}`),
+    row('jobs/s', curve(rates), `≤ ${Math.round(Math.max(...rates)).toLocaleString('en')}`),
     row('', `0 s${`${seconds} s`.padStart(columns - 3)}`, '')
   ]
 }

@@ -35,6 +35,8 @@ async function measure (shards: readonly Shard[], addresses: readonly Address[],
   const { rate } = await import('../remote/rating.js')
   for (const [at, address] of addresses.entries()) {
     const { findings } = shards[at]!
+    // one that cannot be reached would be waited for without end
+    if (findings.some(({ level, what }) => level === 'bad' && what === 'connection')) continue
     try {
       const { jobs, perSecond, p50Ms, p99Ms, cpuMicros, planFor } = await rate(address, env, BENCH_MS)
       findings.push({

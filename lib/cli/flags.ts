@@ -29,8 +29,12 @@ export function parseFlags (command: string, options: FlagOptions, args: readonl
       ` (fastify-spillover ${command} --help lists the options)`, 2)
   }
   try {
-    return parseArgs({ args: [...args], options, allowPositionals: false, strict: true }).values as Flags
+    const flags = parseArgs({ args: [...args], options, allowPositionals: false, strict: true }).values as Flags
+    const empty = Object.keys(flags).find((name) => flags[name] === '')
+    if (empty !== undefined) throw new UsageError(`option --${empty}: expected a value, got an empty one`)
+    return flags
   } catch (error) {
+    if (error instanceof UsageError) throw error
     const { code, message } = error as NodeJS.ErrnoException
     const isValue = code === 'ERR_PARSE_ARGS_INVALID_OPTION_VALUE'
     const name = /'(?:-\w, )?--([\w-]+)/.exec(message)?.[1]
@@ -38,7 +42,9 @@ export function parseFlags (command: string, options: FlagOptions, args: readonl
       const isFlag = options[name]?.type === 'boolean'
       throw new UsageError(`option --${name}: ${isFlag ? 'expected no value' : `expected a value, as in --${name}=VALUE, got none`}`)
     }
-    throw new UsageError(`${message} (fastify-spillover ${command} --help lists the options)`, isValue ? 1 : 2)
+    // Node goes on to explain; the first sentence says what is wrong
+    const what = message.split('. ')[0]!.replaceAll("'", '').toLowerCase()
+    throw new UsageError(`${what} (fastify-spillover ${command} --help lists the options)`, isValue ? 1 : 2)
   }
 }
 

@@ -63,6 +63,9 @@ Promise<string> {
 
 function inputOf (flags: Flags): Omit<SimulateOptions, 'topology' | 'plan'> {
   const options = flags.options === undefined ? {} : readJson('options', String(flags.options)) as Omit<Options, 'jobs'>
+  if (options === null || typeof options !== 'object' || Array.isArray(options)) {
+    throw new UsageError(`option --options: expected an object as in { "maxQueued": 100 }, got ${JSON.stringify(options)}`)
+  }
   const seed = flags.seed === undefined ? {} : { seed: toInteger('seed', flags.seed) }
   const seconds = flags.seconds === undefined ? undefined : toSeconds(String(flags.seconds))
   if (flags.replay !== undefined) {
@@ -117,7 +120,7 @@ function printSimulation (page: Page, result: Simulation): string {
     ...drawCurves(page, result),
     '',
     ...row('throughput', `${count(throughput)} jobs a second`),
-    ...row('jobs', `${count(offered)} offered, ${count(accepted)} accepted, ${count(refused)} refused, ${count(completed)} done in time`),
+    ...row('jobs', `${count(offered)} offered, ${count(accepted)} accepted, ${count(refused)} refused, ${count(completed)} done within the ${seconds} s`),
     ...row('wait', `p50 ${ms(waits.p50Ms)}, p99 ${ms(waits.p99Ms)}, longest ${ms(waits.maxMs)}`),
     ...row('answer', `p50 ${ms(times.p50Ms)}, p99 ${ms(times.p99Ms)}, longest ${ms(times.maxMs)}`),
     ...row('event loop', `${share(hostUse)} busy with the pool`)

@@ -45,9 +45,9 @@ export async function runWorker (flags: Flags): Promise<string> {
   if (typeof flags.jobs !== 'string') throw new Error('option --jobs: expected a file, got none')
   const { shown, ...place } = readPlace(flags)
   const drainMs = Number(flags.drain ?? 25000)
-  if (!Number.isInteger(drainMs) || drainMs < 0) throw new Error('option --drain: expected milliseconds')
+  if (!Number.isInteger(drainMs) || drainMs < 0) throw new Error(`option --drain: expected milliseconds, got "${flags.drain}"`)
   const lockMs = Number(flags.lock ?? 15000)
-  if (!Number.isInteger(lockMs) || lockMs < 1000) throw new Error('option --lock: expected milliseconds, at least 1000')
+  if (!Number.isInteger(lockMs) || lockMs < 1000) throw new Error(`option --lock: expected milliseconds, at least 1000, got "${flags.lock}"`)
   const health = flags.health === undefined ? undefined : readAddress(String(flags.health))
   if (flags.trace !== undefined) mustBeWritable(String(flags.trace))
   const write = (text: string): void => { process.stderr.write(`fastify-spillover worker: ${text}\n`) }
@@ -78,7 +78,14 @@ export async function runWorker (flags: Flags): Promise<string> {
     }
   })
   served.scheduler = scheduler
-  await scheduler.ready()
+  try {
+    await scheduler.ready()
+  } catch (error) {
+    // the connections to Redis would keep the process
+    await scheduler.close()
+    server?.close()
+    throw error
+  }
   const recording = flags.trace === undefined ? undefined : scheduler.beginRecording()
   write(`serves ${scheduler.jobs.join(', ')} from ${[...new Set(shown)].join(', ')}`)
   // a worker without a connection still waits for one

@@ -93,6 +93,7 @@ t.test('--help and --version; each command has a help of its own that names each
   const { status, stdout } = run('--help')
   t.equal(status, 0)
   t.match(stdout, /^Usage: fastify-spillover <command>/)
+  t.ok(stdout.split('\n').every((line) => line.length <= 80), 'lines of 80')
   const commands = ['topology', 'plan', 'simulate', 'worker', 'doctor']
   for (const command of commands) {
     t.match(stdout, new RegExp(`^  ${command} `, 'm'))
@@ -115,13 +116,13 @@ t.test('bad arguments: status 2 for a name there is not, 1 for a value; nothing 
   const wrongNames = [
     [[], /expected a command \(.*\), got none/],
     [['toplogy'], /unknown command toplogy: did you mean topology\?/],
-    [['constructor'], /unknown command constructor: expected one of topology, simulate, worker, doctor, plan/],
+    [['constructor'], /unknown command constructor: expected one of topology, plan, simulate, worker, doctor/],
     [['plan', '--fast'], /unknown option --fast: expected one of --root, .* \(fastify-spillover plan --help lists/],
     [['topology', '--strategy', 'linear'], /--strategy/],
     [['plan', '--jsno'], /unknown option --jsno: did you mean --json\?/],
     [['plan', '--home=1', '--stratgy=linear'], /unknown option --stratgy: did you mean --strategy\?/],
-    [['plan', 'extra'], /extra.* \(fastify-spillover plan --help lists the options\)/],
-    [['topology', '-x'], /'-x' \(fastify-spillover topology --help lists the options\)/],
+    [['plan', 'extra'], /: unexpected argument extra \(fastify-spillover plan --help lists the options\)/],
+    [['topology', '-x'], /: unknown option -x \(fastify-spillover topology --help lists the options\)/],
     [['--hlp'], /unknown option --hlp: did you mean --help\?/],
     [['help'], /unknown command help: .* \(fastify-spillover --help tells more\)/],
     [['plan', '--record', 'x'], /--record/]
@@ -133,8 +134,10 @@ t.test('bad arguments: status 2 for a name there is not, 1 for a value; nothing 
     [['plan', '--reserve', '1.5'], /--reserve: expected an integer of at least 0, got "1.5"/],
     [['plan', '--reserve=-1'], /got "-1"/],
     [['plan', '--home', 'x'], /--home/],
-    [['plan', '--root', root, '--home', '7'], /expected one of the usable cpus 0, got 7/],
-    [['plan', '--root', root, '--strategy', 'fast'], /got "fast"/],
+    [['plan', '--root', root, '--home', '7'], /: option --home: expected one of the usable cpus 0, got 7/],
+    [['plan', '--root', root, '--strategy', 'fast'], /: option --strategy: .*got "fast"/],
+    [['plan', '--root', ''], /: option --root: expected a value, got an empty one\n/],
+    [['worker', '--jobs', 'none.js', '--redis', 'redis://127.0.0.1:1'], /: option --jobs: expected the path .*none.js\n/],
     [['plan', '--root', path.join(empty, 'absent')], /there is no such folder/],
     [['topology', '--root', empty], /no cpu in/],
     [['topology', '--root', cli], /there is no such folder/],
@@ -156,11 +159,20 @@ t.test('worker refuses a trace that it could not write, and a port that is none,
   const trace = worker('--trace', path.join(t.testdir(), 'none', 'trace.json'))
   t.match(trace.stderr, /^fastify-spillover: option --trace: cannot write the file: ENOENT[^\n]*\n$/)
   t.equal(trace.status, 1)
-  for (const port of ['x', '70000', '1.5', '-1', ':9090', '0.0.0.0:', '::1:9090', '']) {
+  for (const port of ['x', '70000', '1.5', '-1', ':9090', '0.0.0.0:', '::1:9090']) {
     const { status, stderr } = worker(`--health=${port}`)
     t.equal(stderr, `fastify-spillover: option --health: expected PORT or HOST:PORT, got "${port}"\n`)
     t.equal(status, 1)
   }
+})
+
+t.test('worker ends where --queues names a job that there is not; doctor --bench does not wait for a Redis that is away', async (t) => {
+  const unknown = run('worker', '--jobs', path.resolve(__dirname, '../fixtures/jobs.cjs'),
+    '--redis', 'redis://127.0.0.1:1', '--queues', 'none')
+  t.match(unknown.stderr, /^fastify-spillover: unknown job none \(remote\.queues\)/)
+  t.equal(unknown.status, 1)
+  const away = run('doctor', '--bench', '--redis', 'redis://127.0.0.1:1')
+  t.match(away, { status: 1, stdout: /WRONG +connection: .*\n1 wrong, 0 notes\n$/ })
 })
 
 t.test('worker ends with one line that names the port where it is taken, and Redis is away', async (t) => {

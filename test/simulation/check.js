@@ -5,8 +5,9 @@ const { fork } = require('node:child_process')
 const { availableParallelism } = require('node:os')
 const { parseArgs } = require('node:util')
 
-const { values } = parseArgs({
+const { values } = readFlags({
   options: {
+    help: { type: 'boolean', short: 'h', default: false },
     seed: { type: 'string', default: process.env.SEED },
     from: { type: 'string', default: '1' },
     count: { type: 'string', default: '100000' },
@@ -17,6 +18,22 @@ const { values } = parseArgs({
 const CHILDREN = Number(process.env.SIMULATION_CHILDREN ?? Math.min(16, availableParallelism()))
 /** Failures after which a process stops. */
 const MOST = 10
+
+const usage = `Usage: npm run simulate:check -- [--seed N] [--from N] [--count N]
+
+  --seed N    run this seed alone
+  --from N    first seed (default: 1)
+  --count N   number of seeds (default: 100000)
+`
+
+function readFlags (config) {
+  try {
+    return parseArgs(config)
+  } catch (error) {
+    process.stderr.write(`simulate:check: ${error.message}\n`)
+    process.exit(2)
+  }
+}
 
 async function run (from, count, stride) {
   Error.stackTraceLimit = values.seed === undefined ? 0 : 20
@@ -44,8 +61,14 @@ function runChild (from, count) {
 }
 
 async function main () {
+  if (values.help) return process.stdout.write(usage)
   const from = Number(values.seed ?? values.from)
   const count = values.seed === undefined ? Number(values.count) : 1
+  if (!Number.isInteger(from) || from < 0 || !Number.isInteger(count) || count < 1) {
+    process.stderr.write(`simulate:check: expected whole numbers, of --count at least 1\n\n${usage}`)
+    process.exitCode = 2
+    return
+  }
   if (values.child) return process.send(await run(from, count, CHILDREN), () => process.disconnect())
   const beganAtMs = performance.now()
   const sums = count === 1

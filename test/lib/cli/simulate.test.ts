@@ -67,6 +67,20 @@ t.test('--options reach the pool: with maxQueued 5 jobs are refused', async (t) 
   t.equal(tiers.reduce((sum, { actors }) => sum + actors, 0), 2)
 })
 
+t.test('what a file has wrong is named with the flag of the file', async (t) => {
+  const folder = t.testdir({ 'jobs.json': '{ "a": { "meanMs": "5" } }', 'load.json': '{ "a": { "meanMs": 5 } }', 'null.json': 'null', 'list.json': '[]', 'typo.json': '{ "maxQueud": 5 }' })
+  const refusal = (jobs: string, ...more: string[]): string =>
+    run('--jobs', path.join(folder, jobs), '--rate', '10', '--seconds', '1', ...more).stderr
+  t.equal(refusal('jobs.json'), 'fastify-spillover: option --jobs: a.meanMs: expected a number above 0, got "5"\n')
+  for (const [file, reason] of [
+    ['null.json', 'expected an object as in { "maxQueued": 100 }, got null\n'],
+    ['list.json', 'expected an object as in { "maxQueued": 100 }, got []\n'],
+    ['typo.json', 'maxQueud: expected a known option, got an unknown one: did you mean maxQueued?']
+  ] as const) {
+    t.ok(refusal('load.json', '--options', path.join(folder, file)).startsWith(`fastify-spillover: option --options: ${reason}`), file)
+  }
+})
+
 t.test('the text has the tiers, 4 curves as wide as the page, and the numbers of the JSON; without colour in a pipe', async (t) => {
   const { args } = given(t)
   const { status, stdout, stderr } = run(...args, '--rate', '2000', '--seconds', '1')
@@ -140,7 +154,7 @@ t.test('what is wrong is said in one line: exit status 1 for a value, 2 for a na
   for (const rate of ['0', 'fast', '1-']) refused(1, /option --rate: expected jobs a second/, ...args, `--rate=${rate}`)
   refused(1, /option --seconds: .* got "0"/, ...args, '--rate', '1', '--seconds', '0')
   refused(1, /option --jobs: cannot read .*bad\.json/, '--jobs', bad, '--rate', '1')
-  refused(1, /jobs\.a\.meanMs: expected a number above 0/, '--jobs', path.join(folder, 'no-mean.json'), '--rate', '1')
+  refused(1, /--jobs: a\.meanMs: expected a number above 0/, '--jobs', path.join(folder, 'no-mean.json'), '--rate', '1')
   refused(1, /option --replay: expected a trace/, '--replay', path.join(folder, 'empty.json'))
   refused(1, /option --replay: expected neither --jobs nor --rate/, '--replay', bad, '--rate', '1')
   refused(1, /option --svg: cannot write the file/, ...args, '--rate', '1', '--svg', path.join(bad, 'x.svg'))
