@@ -30,7 +30,7 @@ function fake (take: (call: OverflowCall) => Promise<unknown> | undefined): Fake
 /** One actor, kept busy until `end` is called. */
 async function busy (t: Test, overflow: Overflow, options: Partial<Options> = {}):
 Promise<{ scheduler: Scheduler, end: () => Promise<void> }> {
-  const scheduler = createScheduler({ jobs, tiers: [{ actors: 1 }], overflow, ...options })
+  const scheduler = createScheduler({ jobs, tiers: [{ actors: 1 }], execArgv: [], overflow, ...options })
   t.teardown(() => scheduler.close())
   await scheduler.ready()
   const words = new Int32Array(new SharedArrayBuffer(64))
@@ -91,12 +91,12 @@ t.test('runHere runs the job on the pool, and is not offered again', async (t) =
 
 t.test('a durable job always goes to keep; without one it is refused as a wrong option', async (t) => {
   const overflow = fake(() => undefined)
-  const scheduler = createScheduler({ jobs, tiers: [{ actors: 1 }], overflow })
+  const scheduler = createScheduler({ jobs, tiers: [{ actors: 1 }], execArgv: [], overflow })
   t.teardown(() => scheduler.close())
   await scheduler.ready()
   t.strictSame(await scheduler.offload('echo', 1, { durable: true }), ['kept', 'echo', 1])
   t.equal(overflow.calls.length, 0)
-  const plain = createScheduler({ jobs, tiers: [{ actors: 1 }] })
+  const plain = createScheduler({ jobs, tiers: [{ actors: 1 }], execArgv: [] })
   t.teardown(() => plain.close())
   await plain.ready()
   await t.rejects(plain.offload('echo', 1, { durable: true }), code('OPTION'))
@@ -105,7 +105,7 @@ t.test('a durable job always goes to keep; without one it is refused as a wrong 
 
 t.test('the overflow is given the pool when it is ready, counts 1 idle of 1, and is closed once', async (t) => {
   const overflow = fake(() => undefined)
-  const scheduler = createScheduler({ jobs, tiers: [{ actors: 1 }], overflow })
+  const scheduler = createScheduler({ jobs, tiers: [{ actors: 1 }], execArgv: [], overflow })
   await scheduler.ready()
   t.strictSame(scheduler.snapshot().remote, { kind: 'fake' })
   t.equal(overflow.pool!.size, 1)

@@ -37,7 +37,7 @@ t.test('the first 1,000 parts are looked at, and no more than is enough', async 
 })
 
 t.test('an input over 100,000 bytes is refused with its size, alone, and is not run; at the limit it runs', async (t) => {
-  const pool = createScheduler({ jobs, tiers: [{ actors: 1 }], maxPayloadBytes: 100_000 })
+  const pool = createScheduler({ jobs, tiers: [{ actors: 1 }], execArgv: [], maxPayloadBytes: 100_000 })
   t.teardown(() => pool.close())
   await pool.ready()
   const words = new Int32Array(new SharedArrayBuffer(4))
@@ -64,7 +64,7 @@ t.test('an input over 100,000 bytes is refused with its size, alone, and is not 
 
 for (const runtime of ['threads', 'inline'] as const) {
   t.test(`a result or error over 100,000 bytes is refused on ${runtime} with its size, alone; at the limit it arrives`, async (t) => {
-    const pool = createScheduler({ jobs, runtime, tiers: [{ actors: 1 }], maxPayloadBytes: 100_000 })
+    const pool = createScheduler({ jobs, runtime, tiers: [{ actors: 1 }], execArgv: [], maxPayloadBytes: 100_000 })
     t.teardown(() => pool.close())
     await pool.ready()
     const neighbours = [1, 2, 3].map((n) => pool.offload('good', n))
@@ -83,7 +83,7 @@ for (const runtime of ['threads', 'inline'] as const) {
 }
 
 t.test('maxPayloadBytes: 0 is no limit', async (t) => {
-  const pool = createScheduler({ jobs, tiers: [{ actors: 1 }], maxPayloadBytes: 0 })
+  const pool = createScheduler({ jobs, tiers: [{ actors: 1 }], execArgv: [], maxPayloadBytes: 0 })
   t.teardown(() => pool.close())
   await pool.ready()
   t.equal(await pool.offload('bytes', new ArrayBuffer(300_000_000)), 300_000_000)
@@ -93,7 +93,7 @@ t.test('maxPayloadBytes: 0 is no limit', async (t) => {
 t.test('a route answers 413 to a body that is over the limit', async (t) => {
   const app = Fastify({ bodyLimit: 10_000_000 })
   t.teardown(() => app.close())
-  await app.register(spillover, { jobs, tiers: [{ actors: 1 }], maxPayloadBytes: 50_000 })
+  await app.register(spillover, { jobs, tiers: [{ actors: 1 }], execArgv: [], maxPayloadBytes: 50_000 })
   app.post('/', app.offloadHandler('echo'))
   const small = await app.inject({ method: 'POST', url: '/', payload: { text: 'x'.repeat(10_000) } })
   t.equal(small.statusCode, 200)

@@ -46,6 +46,7 @@ t.test('strictEncoding refuses an input and a result that would not travel, with
   const scheduler = createScheduler({
     jobs: file,
     tiers: [{ actors: 1 }],
+    execArgv: [],
     remote: { tier: memoryTier(), strictEncoding: true, jobs: { near: { spill: false } } }
   })
   t.teardown(() => scheduler.close())

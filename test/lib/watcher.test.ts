@@ -57,7 +57,7 @@ t.test('slots empty and fill under load: 600 jobs accepted, 600 done, each on a 
     files.set(`${folder}/online`, online)
     return makePlan(readTopology({ root: '/recorded', reader: memoryReader(files) }), { reserve: 0 })
   }
-  const scheduler = new Scheduler(machine('0-5'), checkOptions({ jobs, pin: false, closeDelayMs: 1, maxQueueWaitMs: 0 }))
+  const scheduler = new Scheduler(machine('0-5'), checkOptions({ jobs, pin: false, execArgv: [], closeDelayMs: 1, maxQueueWaitMs: 0 }))
   await scheduler.ready()
   t.teardown(() => scheduler.close())
   t.same(scheduler.plan.tiers.map(({ cpus }) => cpus), [[0, 2], [4], [1, 3, 5]])
@@ -90,7 +90,7 @@ t.test('slots empty and fill under load: 600 jobs accepted, 600 done, each on a 
 t.test('the home cache goes offline: its slots get other cpus, and jobs go on', async (t) => {
   const files = sixCpus()
   const machine = () => makePlan(readTopology({ root: '/recorded', reader: memoryReader(files) }), { reserve: 0 })
-  const scheduler = new Scheduler(machine(), checkOptions({ jobs, pin: false }))
+  const scheduler = new Scheduler(machine(), checkOptions({ jobs, pin: false, execArgv: [] }))
   await scheduler.ready()
   t.teardown(() => scheduler.close())
   const before = Array.from({ length: 50 }, () => scheduler.offload('where', 0))
@@ -137,7 +137,7 @@ const missing = !taskset
 t.test('taskset takes a cpu from this process: the plan follows, 100 jobs are done', { skip: missing }, async (t) => {
   const [first] = usable
   const set = (list: string) => execFileSync('taskset', ['-a', '-p', '-c', list, String(process.pid)])
-  const scheduler = createScheduler({ jobs, reserve: 0, pin: false })
+  const scheduler = createScheduler({ jobs, reserve: 0, pin: false, execArgv: [] })
   await scheduler.ready()
   t.teardown(() => scheduler.close())
   const all = scheduler.plan.maxActors
@@ -154,8 +154,8 @@ t.test('taskset takes a cpu from this process: the plan follows, 100 jobs are do
 t.test('watch: false and explicit tiers stay as they are', { skip: missing }, async (t) => {
   const [first] = usable
   const pools = [
-    createScheduler({ jobs, watch: false, reserve: 0, pin: false }),
-    createScheduler({ jobs, tiers: [{ actors: 2 }], pin: false })
+    createScheduler({ jobs, watch: false, reserve: 0, pin: false, execArgv: [] }),
+    createScheduler({ jobs, tiers: [{ actors: 2 }], pin: false, execArgv: [] })
   ]
   for (const pool of pools) {
     await pool.ready()

@@ -26,6 +26,7 @@ async function build (t: Test, durable: object = {}, remote: object = {}): Promi
   await app.register(spillover, {
     jobs,
     tiers: [{ actors: 2 }],
+    execArgv: [],
     graceMs: 20,
     drainMs: 0,
     remote: { tier: memoryTier(), serve: true, attempts: 1, ...remote },
@@ -249,7 +250,7 @@ t.test('a remote tier writes to the server\'s log, also where the tier alone is 
     return made
   }
   for (const [index, remote] of [tier(), { tier: tier() }, { tier: tier(), log: own }].entries()) {
-    await app.register(spillover, { namespace: `p${index}`, jobs, tiers: [{ actors: 1 }], remote })
+    await app.register(spillover, { namespace: `p${index}`, jobs, tiers: [{ actors: 1 }], execArgv: [], remote })
   }
   await app.ready()
   t.strictSame(logs.map((log) => log === app.log ? 'server' : log === own ? 'own' : log), ['server', 'server', 'own'])
@@ -297,7 +298,7 @@ t.test('wrong options are refused at boot: an unknown one, no owner, no remote t
   const refused = async (options: object, name = 'echo'): Promise<string> => {
     const app = Fastify()
     try {
-      await app.register(spillover, { jobs, tiers: [{ actors: 1 }], ...options } as never)
+      await app.register(spillover, { jobs, tiers: [{ actors: 1 }], execArgv: [], ...options } as never)
       app.post('/x', app.durableHandler(name))
       await app.ready()
       return 'accepted'

@@ -88,7 +88,7 @@ t.test('close() tells all that are held, and later ones at once', async (t) => {
 t.test('150 requests that are refused at once are all answered with 503 and Retry-After, the light route with 200', async (t) => {
   const app = Fastify()
   await app.register(spillover, {
-    jobs: join(__dirname, '..', 'fixtures', 'faults', 'jobs.cjs'), tiers: [{ actors: 1 }], maxQueued: 0
+    jobs: join(__dirname, '..', 'fixtures', 'faults', 'jobs.cjs'), tiers: [{ actors: 1 }], execArgv: [], maxQueued: 0
   })
   t.teardown(() => app.close())
   app.get('/good', app.offloadHandler('good', { input: () => 1 }))
@@ -115,7 +115,7 @@ t.test('where the queue is full a request is refused behind its hooks and before
     done(null, 1)
   })
   await app.register(spillover, {
-    jobs: join(__dirname, '..', 'fixtures', 'faults', 'jobs.cjs'), tiers: [{ actors: 1 }], maxQueued: 1
+    jobs: join(__dirname, '..', 'fixtures', 'faults', 'jobs.cjs'), tiers: [{ actors: 1 }], execArgv: [], maxQueued: 1
   })
   t.teardown(() => app.close())
   const onRequest = async (): Promise<void> => { asked++ }

@@ -33,7 +33,7 @@ t.test('worker --cluster and doctor --cluster on 3 nodes:', { skip }, async (t) 
   }
   const startProducer = async (): Promise<Scheduler> => {
     const tier = bullmqTier({ redis: { cluster }, region: 'eu1', sweepMs: 500 })
-    const scheduler = createScheduler({ jobs, tiers: [{ actors: 1 }], drainMs: 1000, remote: { tier } })
+    const scheduler = createScheduler({ jobs, tiers: [{ actors: 1 }], execArgv: [], drainMs: 1000, remote: { tier } })
     t.teardown(() => scheduler.close())
     await scheduler.ready()
     await until('the three shards to be up', () => isUp(scheduler))

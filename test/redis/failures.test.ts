@@ -22,7 +22,7 @@ const cli = join(__dirname, '../../dist/lib/cli.js')
 
 async function pool (t: Test, redis: string, serve: boolean): Promise<Scheduler> {
   const tier = bullmqTier({ redis, lockMs: 2000, stalledMs: 1000, sweepMs: 500 })
-  const scheduler = createScheduler({ jobs, tiers: [{ actors: 1 }], drainMs: 1000, remote: { tier, serve, queues: serve ? ['wait@1', 'echo@1'] : null } })
+  const scheduler = createScheduler({ jobs, tiers: [{ actors: 1 }], execArgv: [], drainMs: 1000, remote: { tier, serve, queues: serve ? ['wait@1', 'echo@1'] : null } })
   t.teardown(() => scheduler.close())
   await scheduler.ready()
   await until('the breaker to close', () => isClosed(scheduler))

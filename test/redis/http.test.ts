@@ -26,7 +26,7 @@ async function startServer (t: Test, redis: string): Promise<Server> {
 
 async function startWorker (t: Test, redis: string): Promise<Scheduler> {
   const tier = bullmqTier({ redis, lockMs: 2000, stalledMs: 1000 })
-  const worker = createScheduler({ jobs: join(fixtures, 'jobs.cjs'), tiers: [{ actors: 2 }], asyncPerActor: 4, graceMs: 20, drainMs: 0, remote: { tier, serve: true } })
+  const worker = createScheduler({ jobs: join(fixtures, 'jobs.cjs'), tiers: [{ actors: 2 }], execArgv: [], asyncPerActor: 4, graceMs: 20, drainMs: 0, remote: { tier, serve: true } })
   t.teardown(() => worker.close())
   await worker.ready()
   return worker

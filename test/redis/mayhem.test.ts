@@ -30,6 +30,7 @@ async function pool (t: Test, redis: string, serve: boolean): Promise<Scheduler>
   const scheduler = createScheduler({
     jobs,
     tiers: [{ actors: 2 }],
+    execArgv: [],
     asyncPerActor: 16,
     drainMs: 1000,
     bootTimeoutMs: 60_000,

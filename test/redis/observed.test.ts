@@ -29,6 +29,7 @@ t.test('a durable job shows in metrics and health, and its spans on the worker a
     jobs,
     name: 'worker',
     tiers: [{ actors: 1 }],
+    execArgv: [],
     tracing: true,
     remote: { tier: bullmqTier({ redis: redis.url }), serve: true, queues: ['echo@1'] }
   })
@@ -39,6 +40,7 @@ t.test('a durable job shows in metrics and health, and its spans on the worker a
   await app.register(spillover, {
     jobs,
     tiers: [{ actors: 1 }],
+    execArgv: [],
     tracing: true,
     metrics: '/metrics',
     health: '/health/tiers',
@@ -102,7 +104,7 @@ t.test('worker --health: /metrics has the families of the plugin, and the job it
   }
   const app = Fastify()
   t.teardown(() => app.close())
-  await app.register(spillover, { jobs, tiers: [{ actors: 1 }], metrics: '/metrics', remote: bullmqTier({ redis: redis.url }) })
+  await app.register(spillover, { jobs, tiers: [{ actors: 1 }], execArgv: [], metrics: '/metrics', remote: bullmqTier({ redis: redis.url }) })
   await app.ready()
   const worker = await start()
   const remote = (): RemoteStats => app.spillover.snapshot().remote as RemoteStats

@@ -17,7 +17,8 @@ const jobs = join(__dirname, '../fixtures/jobs.cjs')
 
 async function pool (t: Test, redis: string, serve: boolean): Promise<Scheduler> {
   const tier = bullmqTier({ redis, lockMs: 2000, stalledMs: 1000, sweepMs: 500, maxInFlight: 200 })
-  const scheduler = createScheduler({ jobs, tiers: [{ actors: 1 }], drainMs: 1000, remote: { tier, serve } })
+  const remote = { tier, serve }
+  const scheduler = createScheduler({ jobs, tiers: [{ actors: 1 }], execArgv: [], drainMs: 1000, remote })
   t.teardown(() => scheduler.close())
   await scheduler.ready()
   await until('the breaker to close', () => isClosed(scheduler))
