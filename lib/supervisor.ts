@@ -40,10 +40,10 @@ export interface SupervisorOptions {
 const CLOSE_MS = 2000
 
 /**
- * Time that a thread has to end after its port was closed, ms; chosen. One that is told to stop closes it as the last
- * thing it does; where a job closed it, nothing would be heard of the thread again.
+ * Time that a thread has to end after its port was closed, ms; chosen: an exit closes it, and on a busy machine the
+ * thread, which can say why, ends some 100 ms later. Where a job closed it, nothing would be heard of the thread again.
  */
-const CLOSED_MS = 100
+const CLOSED_MS = 1000
 
 /** What piscina tells a balancer of a thread, and of a task: `Piscina.queueOptionsSymbol` has what came with it. */
 interface Candidate { readonly id: number, readonly currentUsage: number }
