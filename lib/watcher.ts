@@ -19,38 +19,45 @@ export interface Watcher { start (): void, stop (): void }
 export function watchMachine (
   changed: (topology: Topology) => void, reader: TopologyReader = diskReader('/'), everyMs = WATCH_MS
 ): Watcher {
-  const files = new Set<string>()
+  /** what each file said when the machine was read: one that has changed since is found by the next look */
+  const files = new Map<string, string>()
   const first = reader.readFile(STATUS)
   let mask: string | undefined
-  let seen: string | undefined
+  let last: string | undefined
+  let hasChanged = false
   let timer: NodeJS.Timeout | undefined
-  const read: TopologyReader = {
+  const saying = (file: string, text: string | null): string => file === STATUS ? maskOf(text) : String(text)
+  const noting: TopologyReader = {
     readFile (file) {
-      if (changing.test(file)) files.add(file)
       const text = reader.readFile(file)
+      if (changing.test(file) && !files.has(file)) files.set(file, saying(file, text))
       return file === STATUS && maskOf(text) === mask ? first : text
     },
     readFolder: (folder) => reader.readFolder(folder)
   }
-  const look = (): string => [...files].map((file) => {
-    const text = reader.readFile(file)
-    return file === STATUS ? maskOf(text) : text
-  }).join('\n')
+  const read = (): Topology => {
+    // which files matter may have changed too: the group may be another one
+    files.clear()
+    return readTopology({ reader: noting })
+  }
+  const isOther = (): boolean => [...files].some(([file, said]) => saying(file, reader.readFile(file)) !== said)
+  const look = (): void => {
+    const isNew = isOther()
+    // once more after a change: a cpu is called online before its folders are complete
+    if (!isNew && !hasChanged) return
+    hasChanged = isNew
+    const topology = read()
+    const text = JSON.stringify(topology)
+    if (text === last || topology.source !== 'kernel files') return
+    last = text
+    changed(topology)
+  }
   return {
     start () {
       if (timer !== undefined) return
       mask = maskOf(reader.readFile(STATUS))
-      readTopology({ reader: read })
-      seen = look()
-      timer = setInterval(() => {
-        const now = look()
-        if (now === seen) return
-        // which files matter may have changed too: the group may be another one
-        files.clear()
-        const topology = readTopology({ reader: read })
-        seen = look()
-        if (topology.source === 'kernel files') changed(topology)
-      }, everyMs).unref()
+      last = JSON.stringify(read())
+      timer = setInterval(look, everyMs).unref()
     },
     stop () { clearInterval(timer) }
   }

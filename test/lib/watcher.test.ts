@@ -51,6 +51,48 @@ t.test('an offline cpu, a mask and a quota are noticed; the mask that the pool i
   await until('the cpu that is back is noticed', () => (seen.at(-1)?.allowed.length ?? 0) === 6)
 })
 
+t.test('a cpu that comes online while the machine is read is noticed by the next look', async (t) => {
+  const files = sixCpus()
+  files.set(`${folder}/online`, '0-3')
+  const reader = memoryReader(files)
+  const seen: Topology[] = []
+  let isComing = false
+  const watcher = watchMachine((topology) => seen.push(topology), {
+    ...reader,
+    readFile (file) {
+      const text = reader.readFile(file)
+      // after the list was read, and before what the cpus share
+      if (isComing && file.endsWith('core_id')) files.set(`${folder}/online`, '0-5')
+      return text
+    }
+  }, 5)
+  watcher.start()
+  t.teardown(() => watcher.stop())
+  isComing = true
+  files.set(`${folder}/online`, '0-4')
+  await until('both are noticed', () => seen.at(-1)?.allowed.length === 6)
+  t.same(seen.map(({ allowed }) => allowed.length), [5, 6])
+})
+
+t.test('a cpu is called online before its folders are complete: they are read once more', async (t) => {
+  const files = sixCpus()
+  const [level, type] = ['level', 'type'].map((name) => `${folder}/cpu5/cache/index3/${name}`)
+  const said = [level, type].map((file) => files.get(file!)!)
+  files.set(`${folder}/online`, '0-4')
+  for (const file of [level, type]) files.delete(file!)
+  const seen: Topology[] = []
+  const watcher = watchMachine((topology) => {
+    seen.push(topology)
+    files.set(level!, said[0]!)
+    files.set(type!, said[1]!)
+  }, memoryReader(files), 5)
+  watcher.start()
+  t.teardown(() => watcher.stop())
+  files.set(`${folder}/online`, '0-5')
+  await until('the cache of the cpu is known', () => seen.at(-1)?.cpus[5]?.llcLevel === 3)
+  t.same(seen.map(({ cpus }) => cpus[5]?.llcLevel), [null, 3])
+})
+
 t.test('slots empty and fill under load: 600 jobs accepted, 600 done, each on a cpu of the plan at the end', async (t) => {
   const files = sixCpus()
   const machine = (online: string) => {
