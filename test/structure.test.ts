@@ -14,7 +14,7 @@ const floors = [
   ['machine/arch', 'machine/mounts', 'machine/nodes', 'carry', 'claims'],
   ['machine/cgroup', 'machine/cpus'],
   ['machine/kinds'],
-  ['remote/contract', 'remote/breaker', 'remote/keys', 'remote/connection'],
+  ['remote/contract', 'remote/breaker', 'remote/keys', 'remote/words', 'remote/connection'],
   ['remote/json', 'remote/id', 'remote/msgpack', 'remote/waiters', 'remote/times', 'remote/settings', 'remote/refusals', 'remote/conformance'],
   ['remote/envelope', 'remote/memory', 'remote/codecs', 'remote/overflowing', 'remote/shard', 'remote/diagnosis'],
   ['remote/durables', 'remote/foreign', 'remote/records', 'remote/sender', 'remote/depths', 'remote/answer', 'remote/fetching', 'remote/limited'],

@@ -58,7 +58,9 @@ export class Answers {
     }
     const sealed = seal(id, { status: 'ok', codec: result.codec, payload: result.payload }, inlineBytes, signingKey)
     if ('big' in sealed) await this.#client.set(this.#keys.result(queue, job.id!), result.payload, 'PX', keptMs(job))
-    if (envelope.big !== undefined) this.#client.del(this.#keys.payload(queue, job.id!)).catch(() => {}) // it expires
+    if (envelope.big !== undefined) {
+      this.#client.del(this.#keys.payload(queue, job.id!, envelope.k)).catch(() => {}) // it expires
+    }
     if (envelope.f === 1) this.hint(queue, job, sealed)
     // when BullMQ, which goes on with this job in this turn, has sent the end of it
     else process.nextTick(() => { this.#hinted.set(job, this.#hintFromRecord(queue, job, id)) })

@@ -8,6 +8,7 @@ import { Producer } from './producer.js'
 import { Slots } from './running.js'
 import { checkSettings } from './settings.js'
 import { Times } from './times.js'
+import { withoutAddress } from './words.js'
 import type {
   Admit, AdmitQuery, RemoteContext, RemoteJob, RemoteLog, RemoteStats, RemoteStatus, RemoteTicket, RemoteTier,
   RunResult,
@@ -183,13 +184,13 @@ function refused (job: string, answer: Exclude<Admit, { ok: true }>): RemoteTick
 /** Ask the engine, or say at once that it is away. */
 async function reached<T> (id: string, producer: Producer, ask: () => Promise<T>): Promise<T> {
   if (producer.breaker.isOpen) {
-    throw Object.assign(new errors.REMOTE_DOWN(id, producer.breaker.reason),
-      { retryAfterS: 1 })
+    throw Object.assign(new errors.REMOTE_DOWN(id, withoutAddress(producer.breaker.reason)), { retryAfterS: 1 })
   }
   try {
     return await ask()
   } catch (error) {
     if (error instanceof EnvelopeError) throw new errors.REMOTE_ENVELOPE(id, error.message)
-    throw Object.assign(new errors.REMOTE_DOWN(id, (error as Error).message), { retryAfterS: 1 })
+    const reason = withoutAddress((error as Error).message)
+    throw Object.assign(new errors.REMOTE_DOWN(id, reason), { retryAfterS: 1, cause: error })
   }
 }

@@ -67,10 +67,19 @@ export function connect (address: RedisAddress, kind: keyof typeof kinds, name: 
   client.on('error', onError)
   const prepare = (node: Redis): void => {
     gather(node)
+    checkQuietly(node)
     if (kind === 'producer') giveUp(node, commandTimeoutMs)
   }
   if (client instanceof Cluster) client.on('+node', prepare)
   else prepare(client)
+  // BullMQ waits for jobs on a connection of its own
+  const duplicate = client.duplicate.bind(client) as (...args: unknown[]) => Client
+  client.duplicate = ((...args: unknown[]) => {
+    const copy = duplicate(...args)
+    if (copy instanceof Cluster) copy.on('+node', checkQuietly)
+    else checkQuietly(copy)
+    return copy
+  }) as never
   return client
 }
 
@@ -96,6 +105,20 @@ function gather (client: Redis): void {
       return write(...args)
     }
   })
+}
+
+/**
+ * ioredis asks INFO whether the data is loaded, and writes a line of its own to the console for each connection whose
+ * user may not. Here it is told nothing: who needs to know is told once, by `readFacts`.
+ */
+function checkQuietly (client: Redis): void {
+  const info = client.info.bind(client) as (...sections: unknown[]) => Promise<string>
+  client.info = (async (...args: unknown[]) => {
+    const callback = args.at(-1)
+    // ours have none
+    if (typeof callback !== 'function') return await info(...args)
+    await info().then((text) => callback(null, text), (error) => isForbidden(error) ? callback(null, '') : callback(error))
+  }) as never
 }
 
 /**

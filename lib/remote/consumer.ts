@@ -7,6 +7,7 @@ import { maxEnvelopeText } from './envelope.js'
 import { Fetching } from './fetching.js'
 import { makeId, queueOf } from './id.js'
 import { SHUTDOWN } from './contract.js'
+import { inWords, isPassing } from './words.js'
 import { parseSafely } from './json.js'
 import { Keys } from './keys.js'
 import { runFetched } from './running.js'
@@ -30,11 +31,13 @@ const MAX_DEATHS = 1000
 /** Time that closing a connection may take, ms. */
 const CLOSE_MS = 3000
 
+const LOST_LOCK = 'its lock was lost'
+
 /** The worker of one queue. */
 interface Queue { readonly worker: LimitedWorker, readonly fetching: Fetching }
 
 /** A job that runs here, and the queue's worker that fetched it. */
-interface Running { readonly worker: Worker, readonly abort: AbortController }
+interface Running { readonly worker: Worker, readonly abort: AbortController, readonly ended: Promise<unknown> }
 
 /** One shard as a worker sees it. */
 export class Consumer implements Serving {
@@ -88,6 +91,7 @@ export class Consumer implements Serving {
     const options: LimitedOptions = {
       maxDataText: maxEnvelopeText(inlineBytes),
       now: () => this.#clock.now(),
+      spilled: this.#keys.spilled(queue),
       connection: this.#client as never,
       prefix: this.#keys.prefix,
       concurrency: 1,
@@ -109,7 +113,7 @@ export class Consumer implements Serving {
     })
     worker.on('stalled', () => { this.#counters.stalled++ })
     // somebody else runs it now: what we would answer would be refused
-    worker.on('lockRenewalFailed', (ids) => { for (const id of ids) this.#running.get(id)?.abort.abort('its lock was lost') })
+    worker.on('lockRenewalFailed', (ids) => { for (const id of ids) this.#running.get(id)?.abort.abort(LOST_LOCK) })
     worker.on('completed', (job, result) => {
       this.#counters.completed++
       if ((job.data as Envelope).f === 0) this.#bench.answers.committed(queue, job, result as Sealed)
@@ -128,29 +132,49 @@ export class Consumer implements Serving {
   Promise<Sealed> {
     const unique = job.id!
     if (this.#isStopping || this.#slots.free() <= 0) {
-      // fetched beyond the free slots: another worker may be free. Fetch no more until a slot is.
-      if (!this.#isStopping) await worker.pause(true)
-      return await this.#putBack(job, token)
+      // fetched beyond the free slots: another worker may be free
+      return await this.#putBack(worker, job, token)
+    }
+    const before = this.#running.get(unique)
+    if (before !== undefined) {
+      // it lost its lock here. BullMQ renews locks by the job: the end of the first run would leave the second's alone
+      before.abort.abort(LOST_LOCK)
+      await before.ended
+      return await this.#putBack(worker, job, token)
     }
     const abort = new AbortController()
-    this.#running.set(unique, { worker, abort })
+    let end!: (value?: unknown) => void
+    this.#running.set(unique, { worker, abort, ended: new Promise((resolve) => { end = resolve }) })
     fetching.started()
     this.#slots.taken++
     this.#counters.taken++
     this.#adjust()
     try {
       const id = makeId(this.#settings.region, this.#shard, queue, unique)
-      return await runFetched(this.#bench, { id, name, version, queue, job, abort }) ?? await this.#putBack(job, token)
+      return await runFetched(this.#bench, { id, name, version, queue, job, abort }) ??
+        await this.#putBack(worker, job, token)
+    } catch (error) {
+      if (!isPassing(error as Error)) throw error
+      this.#onError(error as Error)
+      return await this.#putBack(worker, job, token)
     } finally {
       this.#running.delete(unique)
+      end()
       this.#slots.taken--
       this.#adjust()
     }
   }
 
-  async #putBack (job: Job, token: string): Promise<never> {
+  /** Give it to whoever fetches next; this queue is fetched from again when there are free slots at the next look. */
+  async #putBack (worker: Worker, job: Job, token: string): Promise<never> {
     this.#counters.putBack++
-    await job.moveToWait(token)
+    if (!this.#isStopping) await worker.pause(true)
+    try {
+      await job.moveToWait(token)
+    } catch (error) {
+      // when its lock has ended it is given to another; as a failure this would cost one of its attempts
+      this.#onError(error as Error)
+    }
     throw new WaitingError()
   }
 
@@ -191,7 +215,7 @@ export class Consumer implements Serving {
   get #member (): string { return `${this.#settings.instance}:${this.#slots.size}` }
 
   #onError (error: Error): void {
-    const text = plain(error.message || String(error))
+    const text = inWords(error.message || String(error))
     if (text === this.#lastError || this.#isStopping) return
     this.#lastError = text
     this.#log.warn(`worker of shard ${this.#shard}: ${text}`)
@@ -223,15 +247,6 @@ export class Consumer implements Serving {
     this.#subscription.close()
     this.#client.disconnect()
   }
-}
-
-/** What BullMQ and Redis say, in words for who runs the worker, and once for the several lines about one job. */
-function plain (text: string): string {
-  const [, problem, job] = /^(Missing lock for|could not renew lock for|Missing key for) job ([\w-]+)/.exec(text) ?? []
-  if (problem === 'Missing key for') return `job ${job} is gone from redis: what it gave here is dropped`
-  if (job !== undefined) return `job ${job} lost its lock while redis did not answer: what it gave here is dropped, and it runs again`
-  // the script's hash differs from command to command
-  return text.split('\n')[0]!.replace(/ script: [\da-f]{40}.*/, '')
 }
 
 /** True when the promise settled within the time. */

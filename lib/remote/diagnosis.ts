@@ -8,7 +8,13 @@ import type { Client, RedisAddress, ServerFacts } from './connection.js'
 export interface Finding { readonly level: 'ok' | 'warn' | 'bad', readonly what: string, readonly text: string }
 
 /** What is expected of the deployment. */
-export interface DiagnosisOptions { readonly env: string, readonly region: string, readonly allowVolatile: boolean }
+export interface DiagnosisOptions {
+  readonly env: string
+  readonly region: string
+  readonly allowVolatile: boolean
+  /** @default Date.now */
+  readonly now?: () => number
+}
 
 /** Oldest version that BullMQ 6 recommends. */
 const MIN_VERSION = [6, 2]
@@ -95,6 +101,10 @@ async function lookAtRights (client: Client, keys: Keys): Promise<Finding[]> {
     ['LLEN', () => client.llen(key)],
     ['XADD', () => client.xadd(key, 'MAXLEN', '~', '1', '*', 'a', '1')],
     ['DEL', () => client.del(key)],
+    ['MULTI', () => client.multi().get(key).exec().catch((error: Error) => {
+      // its own refusal is not told
+      throw /without MULTI/.test(error.message) ? new Error('NOPERM') : error
+    })],
     ['PUBLISH', () => client.publish(keys.cancels, '')],
     ['SUBSCRIBE', async () => {
       await client.subscribe(keys.hints('doctor'))
@@ -114,8 +124,8 @@ async function lookAtRights (client: Client, keys: Keys): Promise<Finding[]> {
     : { level: 'bad', what: 'rights', text: `refused on ${keys.prefix}*: ${[...denied].join(', ')}` }]
 }
 
-async function lookAtTime (client: Client, keys: Keys): Promise<Finding[]> {
-  const clock = new BrokerClock(Date.now)
+async function lookAtTime (client: Client, keys: Keys, { now = Date.now }: DiagnosisOptions): Promise<Finding[]> {
+  const clock = new BrokerClock(now)
   const times: number[] = []
   for (let ping = 0; ping < PINGS; ping++) {
     const before = performance.now()
@@ -131,16 +141,16 @@ async function lookAtTime (client: Client, keys: Keys): Promise<Finding[]> {
   ]
 }
 
-async function lookAtQueues (client: Client, keys: Keys): Promise<Finding[]> {
+async function lookAtQueues (client: Client, keys: Keys, { now = Date.now }: DiagnosisOptions): Promise<Finding[]> {
   const findings: Finding[] = []
-  const nowMs = Date.now()
-  const [seconds] = await client.time() as unknown as [string]
+  const clock = new BrokerClock(now)
+  await clock.read(client, keys.cancels)
   for (const queue of (await client.smembers(keys.queues)).sort()) {
     const count = async (list: 'wait' | 'active'): Promise<number> => await client.llen(keys.list(queue, list))
     const [waiting, active] = [await count('wait'), await count('active')]
     const [prioritized, delayed] = [await client.zcard(keys.list(queue, 'prioritized')), await client.zcard(keys.list(queue, 'delayed'))]
     const failed = await client.zcard(keys.list(queue, 'failed'))
-    const alive = await client.zrangebyscore(keys.alive(queue), Number(seconds) * 1000 || nowMs, '+inf')
+    const alive = await client.zrangebyscore(keys.alive(queue), clock.now(), '+inf')
     const isPaused = await client.hexists(keys.list(queue, 'meta'), 'paused') === 1
     const depth = waiting + active + prioritized + delayed
     const numbers = `${depth} jobs, ${failed} failed ones kept, ${alive.length} workers`

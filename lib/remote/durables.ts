@@ -43,6 +43,8 @@ export class Durables {
   /** names of the pool's jobs; empty before it is ready */
   readonly #jobs: () => readonly string[]
   readonly #totals = new Map<string, Total>()
+  /** latest end that a status told, by job */
+  readonly #endedAtMs = new Map<string, number>()
   readonly #now: () => number
 
   constructor (options: RemoteChecked, codecs: Codecs, refusals: Refusals, jobs: () => readonly string[],
@@ -101,7 +103,7 @@ export class Durables {
 
   async lookup (id: string): Promise<RemoteStatus | null> {
     const status = await this.#options.tier.lookup(id)
-    if (status?.state === 'succeeded' && status.endedAtMs !== undefined) this.#saw(status.job, status.endedAtMs - status.createdAtMs)
+    if (status?.state === 'succeeded') this.#sawEnd(status)
     return status
   }
 
@@ -130,6 +132,14 @@ export class Durables {
   cancel (id: string, reason: string): Promise<'removed' | 'signalled' | 'finished' | 'unknown'> { return this.#options.tier.cancel(id, reason) }
 
   valueOf (job: string, outcome: RemoteOutcome): unknown { return this.#codecs.valueOf(job, outcome) }
+
+  /** Each end counts once, and an old one says nothing of today. */
+  #sawEnd ({ job, createdAtMs, endedAtMs, readAtMs }: RemoteStatus): void {
+    if (endedAtMs === undefined || readAtMs - endedAtMs >= LATELY_MS) return
+    if (endedAtMs <= (this.#endedAtMs.get(job) ?? -Infinity)) return
+    this.#endedAtMs.set(job, endedAtMs)
+    this.#saw(job, endedAtMs - createdAtMs)
+  }
 
   #saw (job: string, totalMs: number): void {
     const nowMs = this.#now()

@@ -106,6 +106,9 @@ export function readEnvelope (data: unknown, maxBytes: number): Envelope {
   return data as Envelope
 }
 
+/** Tells one job of a key from the next, where one was cancelled: deadline, creation and owner. */
+export const markOf = ({ d, at, o }: Envelope): string => JSON.stringify([d, at, o ?? null])
+
 /** Is it signed by one of us? Throws `EnvelopeError`. */
 export function checkEnvelope (id: string, envelope: Envelope, payload: string, key: string | undefined): void {
   checkSignature(key, envelope.s, jobFields(id, payload, envelope))

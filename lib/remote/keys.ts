@@ -19,8 +19,14 @@ export class Keys {
   list (queue: string, name: 'wait' | 'paused' | 'prioritized' | 'active' | 'delayed' | 'failed' | 'meta'): string { return `${this.prefix}:${queue}:${name}` }
   /** sorted set of living workers, by the time until which they are believed to live */
   alive (queue: string): string { return `${this.prefix}:alive:${queue}` }
-  /** a payload or result too large for the record */
-  payload (queue: string, unique: string): string { return `${this.prefix}:pay:${queue}:${unique}` }
+  /** ended jobs that were not durable, by the time of their end; BullMQ's own sets have the durable ones */
+  spilled (queue: string): string { return `${this.prefix}:${queue}:spilled` }
+  /** a payload too large for the record; with the fingerprint of a keyed one: a key may come with another input */
+  payload (queue: string, unique: string, fingerprint: string | undefined): string {
+    return `${this.prefix}:pay:${queue}:${unique}${fingerprint === undefined ? '' : `:${fingerprint}`}`
+  }
+
+  /** a result too large for the record */
   result (queue: string, unique: string): string { return `${this.prefix}:res:${queue}:${unique}` }
   /** instances that wait for a job beside the one that submitted it */
   waiters (queue: string, unique: string): string { return `${this.prefix}:w:${queue}:${unique}` }

@@ -2,31 +2,41 @@
 import { Worker } from 'bullmq'
 import { FETCH_WAIT_S } from './connection.js'
 import type { Processor, WorkerOptions } from 'bullmq'
+import type { Envelope } from './envelope.js'
 
 export interface LimitedOptions extends WorkerOptions {
   readonly maxDataText: number
   /** the engine's clock */
   readonly now: () => number
+  /** set of ended jobs that were not durable */
+  readonly spilled: string
 }
 
 /** What makes the arguments of the script that books an end. */
 interface Booking {
-  moveToFinishedArgs (job: unknown, value: unknown, property: string, keep: unknown, target: string, token: string,
-    timestamp: number, ...rest: unknown[]): unknown[]
+  moveToFinishedArgs (job: { data: unknown }, value: unknown, property: string, keep: unknown, target: string,
+    token: string, timestamp: number, ...rest: unknown[]): unknown[]
 }
+
+/** Where among them the set stands that the job is put into, and that is trimmed as the job's options say. */
+const SET_OF_ENDED = 10
 
 /** A job with a longer text gets `null` as its data, and fails as no job of ours. */
 export class LimitedWorker extends Worker {
   /**
    * Ends are booked by the engine's clock: records are removed by their age, and clients are told of it. A worker whose
-   * own clock is fast would remove what others have just written.
+   * own clock is fast would remove what others have just written. The end of each job trims the whole set it is put
+   * into, so the durable ones, which are kept for a day, do not share one with those that are kept for a minute.
    */
   constructor (name: string, processor: Processor, options: LimitedOptions) {
     super(name, processor, options)
     const backend = this.backend as unknown as Booking
     const make = backend.moveToFinishedArgs.bind(backend)
-    backend.moveToFinishedArgs = (job, value, property, keep, target, token, _timestamp, ...rest) =>
-      make(job, value, property, keep, target, token, Math.round(options.now()), ...rest)
+    backend.moveToFinishedArgs = (job, value, property, keep, target, token, _timestamp, ...rest) => {
+      const args = make(job, value, property, keep, target, token, Math.round(options.now()), ...rest)
+      if ((job.data as Partial<Envelope> | null)?.du === 0) args[SET_OF_ENDED] = options.spilled
+      return args
+    }
   }
 
   /** BullMQ would wait 10 s where a further run is due later, and the connection ends after 8 s of silence. */

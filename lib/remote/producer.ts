@@ -5,12 +5,13 @@ import { BrokerClock, connect, isForbidden, readFacts, Subscription } from './co
 import { Depths } from './depths.js'
 import { onHint } from './hints.js'
 import { makeId, queueOf } from './id.js'
-import { parseEnvelope } from './envelope.js'
+import { EnvelopeError, parseEnvelope } from './envelope.js'
 import { Keys } from './keys.js'
 import { Records } from './records.js'
 import { Sender } from './sender.js'
 import { withId } from './shard.js'
 import { Waiters } from './waiters.js'
+import { inWords, withoutAddress } from './words.js'
 import type { Admit, AdmitQuery, RemoteJob, RemoteStatus, RemoteTicket, ShardStats } from './contract.js'
 import type { RedisAddress, ServerFacts } from './connection.js'
 import type { Cancelled } from './sender.js'
@@ -49,7 +50,7 @@ export class Producer {
     const closed = 'the connection is closed'
     let reason = closed
     const client = connect(address, 'producer', `fs-p:${settings.instance}`, settings.commandTimeoutMs, (error) => {
-      if (error.message !== '') reason = error.message
+      if (error.message !== '') reason = inWords(error.message)
       if (breaker.isOpen) breaker.reason = reason
     })
     const clock = new BrokerClock(settings.now)
@@ -85,7 +86,7 @@ export class Producer {
     if (query.payloadBytes > maxPayloadBytes) {
       return refuse('REMOTE_PAYLOAD', `its input has ${query.payloadBytes} bytes, limit ${maxPayloadBytes}`)
     }
-    if (this.#isClosed || breaker.isOpen) return refuse('REMOTE_DOWN', breaker.reason)
+    if (this.#isClosed || breaker.isOpen) return refuse('REMOTE_DOWN', withoutAddress(breaker.reason))
     if (inFlight >= maxInFlight) return refuse('REMOTE_FULL', `${inFlight}, limit ${maxInFlight}`)
     if (query.durable && this.#facts !== undefined && !allowVolatile && !this.#facts.hasAof) {
       return refuse('REMOTE_VOLATILE', 'the engine keeps nothing on disk (appendonly is off), and allowVolatile is not set')
@@ -117,7 +118,7 @@ export class Producer {
     const accepted = this.#sender.add(id, unique, queue, job).then(() => {
       waiter.isAccepted = true
       if (job.durable) this.#depths.tell(queue)
-      if (job.key !== undefined) return this.#checkKey(waiter, queue, unique, job)
+      if (job.key !== undefined) return this.#checkKey(waiter, queue, unique, job, job.key.fingerprint)
     }).catch((error: unknown) => {
       waiters.reject(waiter, error)
       throw error
@@ -133,7 +134,8 @@ export class Producer {
     waiter.isAccepted = true
     const accepted = this.#sender.register(queue, unique).then(() => this.#records.look([{ id, isAccepted: true }]))
       .then(() => {}, (error: unknown) => {
-        waiters.reject(waiter, new errors.REMOTE_DOWN(id, (error as Error).message))
+        const reason = withoutAddress((error as Error).message)
+        waiters.reject(waiter, withId(new errors.REMOTE_DOWN(id, reason), id, { cause: error }))
         throw error
       })
     accepted.catch(() => {}) // the same error is in `done`
@@ -174,14 +176,24 @@ export class Producer {
   }
 
   /** The key's job may be an older one: of another input, or ended already. */
-  async #checkKey (waiter: Waiter, queue: string, unique: string, job: RemoteJob): Promise<void> {
+  async #checkKey ({ id }: Waiter, queue: string, unique: string, { job }: RemoteJob, fingerprint: string):
+  Promise<void> {
     const { client, keys, settings } = this.#shard
-    const data = await client.hget(keys.record(queue, unique), 'data')
-    const known = data === null ? undefined : parseEnvelope(data, settings.inlineBytes, settings.maxPayloadBytes)
-    if (known !== undefined && known.k !== job.key!.fingerprint) {
-      throw withId(new errors.KEY_REUSED(job.job), waiter.id, { isCertain: true, statusCode: 422 })
+    let known: string | undefined
+    try {
+      const data = await client.hget(keys.record(queue, unique), 'data')
+      known = data === null ? fingerprint : parseEnvelope(data, settings.inlineBytes, settings.maxPayloadBytes).k
+      if (known === fingerprint) await this.#records.look([{ id, isAccepted: true }])
+    } catch (error) {
+      const { message } = error as Error
+      if (error instanceof EnvelopeError) {
+        throw withId(new errors.REMOTE_ENVELOPE(job, message), id, { isCertain: true })
+      }
+      // the engine has the key's job, or an older one of another input
+      const more = { isCertain: false, cause: error, retryAfterS: 1 }
+      throw withId(new errors.REMOTE_UNCERTAIN(job, withoutAddress(message)), id, more)
     }
-    await this.#records.look([{ id: waiter.id, isAccepted: true }])
+    if (known !== fingerprint) throw withId(new errors.KEY_REUSED(job), id, { isCertain: true, statusCode: 422 })
   }
 
   #connected (): void {
@@ -202,7 +214,7 @@ export class Producer {
       await this.#depths.read(this.#depths.queues)
       this.#probesFailed = 0
       breaker.succeed()
-    }).catch((error: Error) => breaker.trip(error.message))
+    }).catch((error: Error) => breaker.trip(inWords(error.message)))
   }
 
   #tick (): void {
@@ -212,7 +224,7 @@ export class Producer {
     if (client.status !== 'ready') return
     if (breaker.isProbeDue(nowMs)) {
       client.ping().then(() => this.#connected(), (error: Error) => {
-        breaker.fail(error.message)
+        breaker.fail(inWords(error.message))
         // a socket that answers nothing for so long is not coming back
         if (++this.#probesFailed % 5 === 0) client.disconnect(true)
       })
@@ -222,7 +234,7 @@ export class Producer {
     const isDue = nowMs - this.#sampledAtMs >= IDLE_SAMPLE_MS
     if (isDue) this.#sampledAtMs = nowMs
     const queues = isDue ? this.#depths.queues : this.#depths.usedLately(nowMs)
-    this.#depths.read(queues).catch((error: Error) => breaker.fail(error.message))
+    this.#depths.read(queues).catch((error: Error) => breaker.fail(inWords(error.message)))
     this.#records.sweep(false)
     if (nowMs - this.#clockReadAtMs >= CLOCK_MS) {
       this.#clockReadAtMs = nowMs

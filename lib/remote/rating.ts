@@ -107,6 +107,8 @@ async function remove (client: Client, keys: Keys): Promise<void> {
   const queue = new Queue(name, { connection: client as never, prefix: keys.prefix, skipVersionCheck: true })
   queue.on('error', () => {}) // told by what is awaited
   await queue.obliterate({ force: true })
-  await client.del(keys.queues, keys.alive(name))
+  const spilled = await client.zrange(keys.spilled(name), '0', '-1')
+  const records = spilled.map((unique) => keys.record(name, unique))
+  await client.del(keys.queues, keys.alive(name), keys.spilled(name), ...records)
   await queue.close()
 }

@@ -4,6 +4,7 @@ import { EnvelopeError, failureIn, parseEnvelope, unseal } from './envelope.js'
 import { parseId, queueOf } from './id.js'
 import { parseSafely } from './json.js'
 import { cancelledOutcome, failedWith, withId } from './shard.js'
+import { inWords, withoutAddress } from './words.js'
 import type { RemoteOutcome, RemoteStatus } from './contract.js'
 import type { Shard } from './shard.js'
 
@@ -41,7 +42,7 @@ export class Records {
       createdAtMs: envelope.at,
       deadlineAtMs: envelope.d,
       ...(isFinal && { endedAtMs: Number(finishedOn) }),
-      progress: typeof progress === 'string' && progress !== '0' ? parseSafely(progress) : undefined,
+      progress: typeof progress === 'string' && progress !== '0' && progress.length <= settings.inlineBytes ? parseSafely(progress) : undefined,
       owner: envelope.o,
       fingerprint: envelope.k,
       outcome
@@ -83,7 +84,7 @@ export class Records {
         counters.swept += await this.look(waiting.slice(at, at + SWEEP_BATCH))
       }
     }
-    run().catch((error: Error) => breaker.fail(error.message)).finally(() => { this.#isSweeping = false })
+    run().catch((error: Error) => breaker.fail(inWords(error.message))).finally(() => { this.#isSweeping = false })
   }
 
   /** Settle those whose record is final or gone. Returns how many. */
@@ -125,7 +126,7 @@ export class Records {
     try {
       if (failedReason !== null && returnvalue === null) {
         const sealed = failureIn(failedReason)
-        if (sealed === undefined) return failedWith(new errors.REMOTE_LOST(job, failedReason.slice(0, 200)))
+        if (sealed === undefined) return failedWith(new errors.REMOTE_LOST(job, withoutAddress(failedReason)))
         return await unseal(id, sealed, maxResultBytes, signingKey, async () => null)
       }
       if (returnvalue === null || returnvalue.length > inlineBytes * 8 + 1024) throw new EnvelopeError('the result is absent or too large')

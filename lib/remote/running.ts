@@ -1,7 +1,7 @@
 // One job on a worker: what it must be to be run, its run with deadline and progress, and what its end means.
 import { errors } from '../errors.js'
 import { toText } from './answer.js'
-import { checkEnvelope, EnvelopeError, readEnvelope } from './envelope.js'
+import { checkEnvelope, EnvelopeError, markOf, readEnvelope } from './envelope.js'
 import type { Job } from 'bullmq'
 import type { Answers } from './answer.js'
 import type { RunResult, SlotSource, TakenJob } from './contract.js'
@@ -66,7 +66,7 @@ export async function runFetched (bench: Bench, fetched: Fetched): Promise<Seale
     counters.failed++
     return answers.fail(id, { status: 'failed', error: toText(new errors.REMOTE_LOST(name, `${deaths} of its workers died under it`)) }, false)
   }
-  if (job.attemptsStarted > 1 && await client.exists(keys.gone(queue, job.id!)) === 1) {
+  if (job.attemptsStarted > 1 && await client.get(keys.gone(queue, job.id!)) === markOf(envelope)) {
     counters.cancelledHere++
     return answers.fail(id, { status: 'cancelled', error: toText(new errors.CANCELLED(name, 'while it ran on another machine')) }, false)
   }
@@ -84,13 +84,13 @@ export async function runFetched (bench: Bench, fetched: Fetched): Promise<Seale
 /** Its envelope and payload. Throws `EnvelopeError` for what none of ours has sent. */
 async function open ({ settings, client, keys }: Bench, { id, queue, job }: Fetched): Promise<[Envelope, string]> {
   const envelope = readEnvelope(job.data, settings.maxPayloadBytes)
-  const payload = envelope.p ?? await client.get(keys.payload(queue, job.id!))
+  const payload = envelope.p ?? await client.get(keys.payload(queue, job.id!, envelope.k))
   if (payload === null) throw new EnvelopeError('its payload is gone')
   checkEnvelope(id, envelope, payload, settings.signingKey)
   return [envelope, payload]
 }
 
-async function runOne ({ run }: Bench, { id, name, version, job, abort }: Fetched, envelope: Envelope,
+async function runOne ({ run, settings }: Bench, { id, name, version, job, abort }: Fetched, envelope: Envelope,
   payload: string, leftMs: number): Promise<RunResult> {
   const timer = setTimeout(() => abort.abort(new errors.REMOTE_EXPIRED(name, 'while it ran')), Math.min(leftMs, 2 ** 31 - 1))
   let progressTimer: NodeJS.Timeout | undefined
@@ -100,7 +100,9 @@ async function runOne ({ run }: Bench, { id, name, version, job, abort }: Fetche
       progressTimer = undefined
       if (progress !== undefined) writeProgress()
     }, PROGRESS_MS)
-    job.updateProgress(progress as object).catch(() => {}) // the next one may be written
+    if (isShort(progress, settings.inlineBytes)) {
+      job.updateProgress(progress as object).catch(() => {}) // the next one may be written
+    }
     progress = undefined
   }
   try {
@@ -124,6 +126,15 @@ async function runOne ({ run }: Bench, { id, name, version, job, abort }: Fetche
   } finally {
     clearTimeout(timer)
     clearTimeout(progressTimer)
+  }
+}
+
+/** What is longer, or no JSON, is not told: each look at the job reads it. */
+function isShort (progress: unknown, maxCharacters: number): boolean {
+  try {
+    return JSON.stringify(progress).length <= maxCharacters
+  } catch {
+    return false
   }
 }
 

@@ -1,9 +1,10 @@
 // Puts jobs into the queues of one shard and takes them out; what a submit without an answer means is decided here.
 import { Queue } from 'bullmq'
 import { errors } from '../errors.js'
-import { pack, parseEnvelope } from './envelope.js'
+import { markOf, pack, parseEnvelope } from './envelope.js'
 import { parseId, queueOf } from './id.js'
 import { cancelledOutcome, withId } from './shard.js'
+import { inWords, withoutAddress } from './words.js'
 import type { JobsOptions } from 'bullmq'
 import type { RemoteJob } from './contract.js'
 import type { Shard } from './shard.js'
@@ -48,11 +49,11 @@ export class Sender {
   /** Hand over a job. Rejects with one of our errors, whose `isCertain` tells whether the engine lacks it. */
   async add (id: string, unique: string, queue: string, job: RemoteJob): Promise<void> {
     const { settings, clock, client, keys, breaker } = this.#shard
+    const payload = keys.payload(queue, unique, job.key?.fingerprint)
     const envelope = pack(id, job, settings.instance, clock.now(), settings.inlineBytes, settings.signingKey)
     try {
       if (envelope.big !== undefined) {
-        // the first of several with one key wins, as with the record
-        await client.set(keys.payload(queue, unique), job.payload, 'PX', job.deadlineMs + job.resultTtlMs, 'NX')
+        await client.set(payload, job.payload, 'PX', job.deadlineMs + job.resultTtlMs)
       }
       if (job.key !== undefined) await this.register(queue, unique)
     } catch (error) {
@@ -63,7 +64,12 @@ export class Sender {
       await this.#queue(queue).add(job.job, envelope, this.#optionsOf(unique, job))
       breaker.succeed()
     } catch (error) {
-      throw this.#refusal(id, job, error, false)
+      const refusal = this.#refusal(id, job, error, false)
+      // a full Redis would have it for two days; that of a key may be another job's
+      if (envelope.big !== undefined && job.key === undefined && refusal.isCertain) {
+        client.del(payload).catch(() => {}) // it expires
+      }
+      throw refusal
     }
   }
 
@@ -98,10 +104,10 @@ export class Sender {
     const [data, finishedOn] = await client.hmget(keys.record(queue, unique), 'data', 'finishedOn')
     if (typeof data !== 'string') return 'unknown'
     if (typeof finishedOn === 'string') return 'finished'
-    const { d, at, o } = parseEnvelope(data, settings.inlineBytes, settings.maxPayloadBytes)
-    const mark = JSON.stringify([d, at, o ?? null])
+    const envelope = parseEnvelope(data, settings.inlineBytes, settings.maxPayloadBytes)
+    const mark = markOf(envelope)
     const lists = (['wait', 'paused', 'prioritized', 'delayed'] as const).map((name) => keys.list(queue, name))
-    const beside = [keys.record(queue, unique), keys.payload(queue, unique), keys.gone(queue, unique)]
+    const beside = [keys.record(queue, unique), keys.payload(queue, unique, envelope.k), keys.gone(queue, unique)]
     if (await client.eval(takeOut, 7, ...lists, ...beside, unique, mark, GONE_MS) as number > 0) {
       counters.cancelled++
       waiters.settle(id, cancelledOutcome(job))
@@ -148,23 +154,24 @@ export class Sender {
   }
 
   /** Our error for a submit that failed. `isBefore`: nothing was queued yet. */
-  #refusal (id: string, { job, key, deadlineMs }: RemoteJob, error: unknown, isBefore: boolean): Error {
+  #refusal (id: string, { job, key, deadlineMs }: RemoteJob, error: unknown, isBefore: boolean):
+  Error & { isCertain: boolean } {
     const { breaker, counters, settings } = this.#shard
     const text = (error as Error).message ?? String(error)
+    const reason = withoutAddress(text)
     const isReply = (error as Error).name === 'ReplyError'
-    const isUnsent = /isn't writeable/.test(text)
-    if (!isReply) breaker.fail(text)
+    const isUnsent = /enableOfflineQueue options is false/.test(text)
+    if (!isReply) breaker.fail(inWords(text))
     counters.refused++
-    if (isReply) {
-      return withId(new errors.REMOTE_REFUSED(job, text.slice(0, 200)), id, { isCertain: true, retryAfterS: 5 })
-    }
-    if (isBefore || isUnsent) return withId(new errors.REMOTE_DOWN(job, text), id, { isCertain: true, retryAfterS: 1 })
+    const certain = { isCertain: true, cause: error }
+    if (isReply) return withId(new errors.REMOTE_REFUSED(job, reason), id, { ...certain, retryAfterS: 5 })
+    if (isBefore || isUnsent) return withId(new errors.REMOTE_DOWN(job, reason), id, { ...certain, retryAfterS: 1 })
     counters.uncertain++
     // a key's job stays: it may be an older one, and who asks again gets it
     if (key === undefined && this.#uncertain.size < MAX_UNCERTAIN) {
       const nowMs = settings.now()
       this.#uncertain.set(id, { looks: 0, atMs: nowMs, deadlineAtMs: nowMs + deadlineMs })
     }
-    return withId(new errors.REMOTE_UNCERTAIN(job, text), id, { isCertain: false, retryAfterS: 1 })
+    return withId(new errors.REMOTE_UNCERTAIN(job, reason), id, { isCertain: false, cause: error, retryAfterS: 1 })
   }
 }

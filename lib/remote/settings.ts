@@ -22,7 +22,7 @@ export interface BullmqOptions {
   maxPayloadBytes?: number
   /** largest result @default 8388608 */
   maxResultBytes?: number
-  /** payloads and results above this lie beside the record @default 16384 */
+  /** payloads and results above this lie beside the record, and longer progress is not told @default 16384 */
   inlineBytes?: number
   /** a producer's command is given up after this @default 500 */
   commandTimeoutMs?: number

@@ -32,8 +32,8 @@ export interface Shard extends Shared {
 }
 
 /** An error that tells which job it is about. */
-export function withId (error: Error, id: string, more?: object): Error {
-  return Object.assign(error, { jobId: id, ...more })
+export function withId<More extends object> (error: Error, id: string, more?: More): Error & More {
+  return Object.assign(error, { jobId: id, ...more as More })
 }
 
 /** The outcome of a job that ended with one of our errors. */

@@ -4,16 +4,17 @@ import { Durables } from '#lib/remote/durables'
 import type { RemoteStatus } from '#lib/index'
 
 /** Durables that see jobs of the given length end, and a clock. */
-function make (): { durables: Durables, see: (totalMs: number) => Promise<unknown>, pass: (ms: number) => void } {
+function make () {
   let nowMs = 1e6
-  let totalMs = 0
-  const lookup = async (): Promise<Partial<RemoteStatus>> => ({ job: 'work', state: 'succeeded', createdAtMs: 0, endedAtMs: totalMs })
+  let readAtMs = 2e6
+  let status: Partial<RemoteStatus>
+  const lookup = async (): Promise<Partial<RemoteStatus>> => status
   const durables = new Durables({ tier: { lookup } } as never, {} as never, {} as never, () => ['work'], () => nowMs)
   return {
     durables,
-    pass: (ms) => { nowMs += ms },
-    see: async (ms) => {
-      totalMs = ms
+    pass: (ms: number) => { nowMs += ms },
+    see: async (ms: number, endedAtMs = ++readAtMs) => {
+      status = { job: 'work', state: 'succeeded', createdAtMs: endedAtMs - ms, endedAtMs, readAtMs }
       return await durables.lookup('x')
     }
   }
@@ -42,4 +43,14 @@ t.test('waits in vain of 2 s each: 2 s are not expected any more, and a longer m
   t.equal(durables.estimateMs('work'), 3000, '2000 and an eighth of the way to 10000')
   durables.outlasted('work', 2000)
   t.equal(durables.estimateMs('work'), 3000)
+})
+
+t.test('a job that ended 30 s ago says nothing of how long such jobs take, and the status of another counts once however often it is read', async (t) => {
+  const { durables, see } = make()
+  await see(5000, 2e6 - 30_000)
+  t.equal(durables.estimateMs('work'), undefined)
+  await see(1000, 2e6 - 29_999)
+  t.equal(durables.estimateMs('work'), 1000)
+  for (let read = 0; read < 3; read++) await see(9000, 2e6)
+  t.equal(durables.estimateMs('work'), 2000, '1000 and an eighth of the way to 9000')
 })

@@ -80,12 +80,15 @@ t.test(`one of two producers or two workers is killed each second, ${kills} time
   await Promise.all([end(1), end(3)])
   // all lists at one moment: a job given back goes from one that was not read yet to one that was
   const key = (list: string): string => `{fs:default:r1:0}:mark@1:${list}`
-  const unfinished = async (): Promise<number> => {
-    const lists = await redis.client.multi().llen(key('wait')).llen(key('active')).zcard(key('delayed')).zcard(key('prioritized')).exec()
-    return lists!.reduce((sum, [, length]) => sum + (length as number), 0)
+  const lists = async (): Promise<Record<string, number>> => {
+    const found = await redis.client.multi().llen(key('wait')).llen(key('paused')).llen(key('active'))
+      .zcard(key('delayed')).zcard(key('prioritized')).exec()
+    return Object.fromEntries(['wait', 'paused', 'active', 'delayed', 'prioritized'].map((name, at) => [name, found![at]![1] as number]))
   }
-  await until('no job to wait, run or be tried again', async () => await unfinished() === 0)
+  const none = { wait: 0, paused: 0, active: 0, delayed: 0, prioritized: 0 }
+  await until('no job to wait, run or be tried again', async () => Object.values(await lists()).every((length) => length === 0))
   await Promise.all([end(0), end(2)])
+  t.strictSame(await lists(), none, 'nothing is left in the queue')
 
   const ran = new Set(linesOf(runs).map(([id]) => id))
   const accepted = new Set<string>()

@@ -36,7 +36,7 @@ t.test('a full Redis: the submit is refused with its reason, local jobs go on, a
   await pool(t, redis.url, true)
   t.equal(await producer.offload('echo', 'before', { durable: true }), 'before')
   await redis.client.config('SET', 'maxmemory', '1')
-  await t.rejects(producer.offload('echo', 1, { durable: true }), { code: 'FST_ERR_SPILLOVER_REMOTE_REFUSED', message: /OOM/, isCertain: true })
+  await t.rejects(producer.offload('echo', 1, { durable: true }), { code: 'FST_ERR_SPILLOVER_REMOTE_REFUSED', message: /its memory is full \(maxmemory\)/, isCertain: true })
   t.equal(await producer.offload('echo', 'here'), 'here')
   await redis.client.config('SET', 'maxmemory', '0')
   const answers = Array.from({ length: 20 }, (_, at) => producer.offload('echo', at, { durable: true }))
