@@ -5,27 +5,47 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import type { ChildProcess } from 'node:child_process'
 import type { AddressInfo } from 'node:net'
 
 const children: ChildProcess[] = []
 let folder = ''
+let isEnding = false
+/** Ctrl-C, also before all is started. */
+const isTold = new Promise<void>((resolve) => {
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(name, () => resolve())
+})
 const write = (text: string): void => { process.stdout.write(`${text}\n`) }
 
-/** Start a process and wait for its first output that matches. */
-async function start (name: string, args: string[], env: object, ready: RegExp): Promise<string> {
-  const child = spawn(name, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+/** Start a process and wait for its first line that matches. What it says from then on, and its end, is shown. */
+async function start (name: string, command: string, args: string[], env: object, ready: RegExp): Promise<string> {
+  if (isEnding) throw new Error('ended before all was started')
+  // a group of its own: Ctrl-C reaches this process alone, which ends the others in order
+  const child = spawn(command, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
   children.push(child)
-  let text = ''
+  const before: string[] = []
   return await new Promise((resolve, reject) => {
-    const onData = (chunk: Buffer): void => {
-      text += String(chunk)
-      const found = ready.exec(text)
-      if (found !== null) resolve(found[0])
+    let isReady = false
+    const onLine = (line: string): void => {
+      if (isReady) {
+        write(`[${name}] ${line}`)
+        return
+      }
+      before.push(line)
+      const found = ready.exec(line)
+      if (found === null) return
+      isReady = true
+      resolve(found[0])
     }
-    child.stdout.on('data', onData)
-    child.stderr.on('data', onData)
-    child.once('exit', (code) => reject(new Error(`${name} ${args[0]} ended with ${code}: ${text.slice(-500)}`)))
+    for (const stream of [child.stdout, child.stderr]) createInterface(stream).on('line', onLine)
+    child.once('error', reject)
+    // its last lines are read by then
+    child.once('close', (code, signal) => {
+      const end = `ended with ${code === null ? signal : `status ${code}`}`
+      if (!isReady) reject(new Error(`${name} ${end}:\n${before.slice(-10).join('\n')}`))
+      else if (!isEnding) write(`[${name}] ${end}`)
+    })
   })
 }
 
@@ -39,6 +59,7 @@ async function freePort (): Promise<number> {
 }
 
 async function stop (): Promise<void> {
+  isEnding = true
   for (const child of children.reverse()) {
     if (child.exitCode !== null || child.signalCode !== null) continue
     child.kill('SIGTERM')
@@ -50,10 +71,10 @@ async function stop (): Promise<void> {
 async function main (): Promise<void> {
   folder = mkdtempSync(join(tmpdir(), 'spillover-example-'))
   const port = await freePort()
-  await start('redis-server', ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--appendonly', 'yes', '--save', ''], {}, /Ready to accept connections/)
+  await start('redis', 'redis-server', ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--appendonly', 'yes', '--save', ''], {}, /Ready to accept connections/)
   const env = { SPILLOVER_REDIS_URL: `redis://127.0.0.1:${port}` }
-  await start(process.execPath, [join(__dirname, '../lib/cli.js'), 'worker', '--jobs', join(__dirname, 'remotejobs.js')], env, /serves/)
-  const origin = await start(process.execPath, [join(__dirname, 'remoteserver.js')], env, /http:\S+/)
+  await start('worker', process.execPath, [join(__dirname, '../lib/cli.js'), 'worker', '--jobs', join(__dirname, 'remotejobs.js'), '--drain', '5000'], env, /serves/)
+  const origin = await start('server', process.execPath, [join(__dirname, 'remoteserver.js')], env, /http:\S+/)
   const [, worker, server] = children as [ChildProcess, ChildProcess, ChildProcess]
   write(`Redis on port ${port}, worker ${worker.pid}, server ${server.pid} on ${origin}\n`)
   await workerKnown(origin)
@@ -98,13 +119,17 @@ if (spawnSync('redis-server', ['--version']).status !== 0) {
   process.stderr.write('This example needs redis-server, which is not installed: apt-get install redis-server\n')
   process.exitCode = 1
 } else {
-  main().then(async () => {
-    if (!process.argv.includes('--once')) {
-      write('\nCtrl-C ends all three.')
-      await Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')])
-    }
-  }).catch((error: Error) => {
+  const run = main().then(async () => {
+    if (process.argv.includes('--once')) return
+    write('\nCtrl-C ends all three.')
+    await isTold
+  })
+  Promise.race([run, isTold]).catch((error: Error) => {
     process.exitCode = 1
     process.stderr.write(`${error.message}\n`)
-  }).finally(stop)
+  }).finally(async () => {
+    await stop()
+    // what was still to be shown is not
+    process.exit()
+  })
 }

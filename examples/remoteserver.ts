@@ -4,12 +4,14 @@ import { join } from 'node:path'
 import spillover = require('../plugin/index.js')
 import { bullmqTier } from '../lib/remote/bullmq.js'
 
+const write = (text: string): void => { process.stderr.write(`${text}\n`) }
+
 async function start (redis: string): Promise<void> {
   const app = Fastify()
   await app.register(spillover, {
     jobs: join(__dirname, 'remotejobs.js'),
     tiers: [{ actors: 1 }],
-    remote: { tier: bullmqTier({ redis }) },
+    remote: { tier: bullmqTier({ redis }), log: { info: write, warn: write, error: write } },
     // an application names the user that its authentication knows
     durable: { owner: false },
     health: '/health/tiers'
@@ -22,4 +24,7 @@ async function start (redis: string): Promise<void> {
   process.once('SIGTERM', () => app.close())
 }
 
-start(process.env.SPILLOVER_REDIS_URL ?? 'redis://127.0.0.1:6379')
+start(process.env.SPILLOVER_REDIS_URL ?? 'redis://127.0.0.1:6379').catch((error: Error) => {
+  write(error.message)
+  process.exit(1)
+})
