@@ -1,6 +1,7 @@
 // A mailbox: the border between the host and one actor; lib/README.md, "Mailbox". Each end belongs to one thread.
 import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads'
 import type { MessagePort } from 'node:worker_threads'
+import { logLevels } from './log.js'
 import { RING_SPACE, Ring, UNTOLD_BYTES } from './ring.js'
 import { checkSize } from './size.js'
 import type { RingRecord } from './ring.js'
@@ -97,6 +98,7 @@ export class HostEnd<T extends Held> {
   #nextId: number
   #depth = 0
   #cancels = 0
+  #isGiving = false
   /** the actor was told to take no more jobs */
   isHalted = false
   #transfer: readonly unknown[] | undefined
@@ -124,7 +126,7 @@ export class HostEnd<T extends Held> {
     this.#values = values.port1
     this.ports = { bell: bell.port2, values: values.port2 }
     this.#bell.on('message', onMessage)
-    this.#bell.on('messageerror', (error) => onMessage({ type: 'log', id: -1, level: 40, args: [error] }))
+    this.#bell.on('messageerror', (error) => onMessage({ type: 'log', id: -1, level: logLevels.indexOf('warn'), args: [error] }))
     this.#bell.unref()
   }
 
@@ -136,11 +138,11 @@ export class HostEnd<T extends Held> {
   get depth (): number { return this.#depth }
 
   /**
-   * Give a job; false when there is no room. Throws what structured clone throws, or `TooLarge`: nothing was given.
-   * `transfer` detaches: such a job goes by port.
+   * Give a job; false when there is no room, or while another is given, whose getters gave this one. Throws what
+   * structured clone throws, or `TooLarge`: nothing was given. `transfer` detaches: such a job goes by port.
    */
   give (job: T, meta: number, value: unknown, transfer: readonly unknown[] | undefined): boolean {
-    if (this.#depth === PLACES) return false
+    if (this.#depth === PLACES || this.#isGiving) return false
     if (transfer !== undefined) checkTransfer(transfer)
     // ids rise; a place still held by a job that runs long is passed over, so an id is not soon seen again
     while (this.#held[this.#nextId & (PLACES - 1)] !== undefined) this.#nextId = after(this.#nextId)
@@ -148,8 +150,14 @@ export class HostEnd<T extends Held> {
     this.#words.startedAtMs[id & (PLACES - 1)] = 0
     this.#words.cancelled[id & (PLACES - 1)] = 0 // 2^31 jobs later an id is seen again
     this.#transfer = transfer
-    const position = this.#words.requests.write(id, meta, 0, value, this.#post, transfer !== undefined)
-    this.#transfer = undefined
+    this.#isGiving = true
+    let position: number | undefined
+    try {
+      position = this.#words.requests.write(id, meta, 0, value, this.#post, transfer !== undefined)
+    } finally {
+      this.#isGiving = false
+      this.#transfer = undefined
+    }
     if (position === undefined) return false
     this.#nextId = after(id)
     job.id = id
@@ -254,9 +262,8 @@ export class HostEnd<T extends Held> {
       if (record === undefined) return count
       count++
       const { id, meta } = record
+      const hasLogged = (record.word & LOGGED) !== 0
       let status = record.word & (15 - LOGGED)
-      if ((record.word & LOGGED) !== 0) this.readMessages()
-      const job = this.jobOf(id)
       let value: unknown
       try {
         value = replies.read(record, this.#fetch)
@@ -264,6 +271,9 @@ export class HostEnd<T extends Held> {
         status = UNSENDABLE
         value = error
       }
+      // after the record was passed: who is told may have the replies read, as an abort does
+      if (hasLogged) this.readMessages()
+      const job = this.jobOf(id)
       if (job === undefined) continue
       const startedAtMs = this.#words.startedAtMs[id & (PLACES - 1)]!
       this.#release(job)

@@ -138,8 +138,8 @@ export class Ring {
       need = HEADER + ((small + 15) & ~15)
     }
     if (type === PORT) {
-      need = HEADER
       post(value)
+      at = this.#head & MASK // the value's getters may have written here
     }
     const word = at >> 2
     this.#words[word + 1] = id

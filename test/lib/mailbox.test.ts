@@ -47,6 +47,34 @@ t.test('jobs are taken back in the order given, also past the place of one that 
   t.end()
 })
 
+t.test('a job that is given while another one is written has no room; after it there is', async (t) => {
+  const { host, actor } = bothEnds(t)
+  const [outer, inner] = [makeJob('outer'), makeJob('inner')]
+  const seen: boolean[] = []
+  t.ok(host.give(outer, 0, { get a () { seen.push(host.give(inner, 0, 'inner', undefined)); return 1 } }, undefined))
+  t.notOk(seen.includes(true))
+  t.throws(() => host.give(inner, 0, { get a () { throw new Error('no') } }, undefined), { message: 'no' })
+  t.ok(host.give(inner, 0, 'inner', undefined), 'also after one that could not be given')
+  t.strictSame([actor.take()!.value, actor.take()!.value], [{ a: 1 }, 'inner'])
+  t.equal(host.depth, 2)
+})
+
+t.test('who is told of a record may read the replies itself: each of 3 is read once', async (t) => {
+  const read: string[] = []
+  const onReply = ({ name }: Job): void => { read.push(name) }
+  const { host, actor } = bothEnds(t, 1, () => { host.drain(onReply) })
+  for (const name of ['one', 'two', 'three']) {
+    host.give(makeJob(name), 0, name, undefined)
+    const { id, value } = actor.take()!
+    actor.log({ type: 'progress', id, value })
+    actor.reply(id, 1, OK, value)
+  }
+  host.drain(onReply)
+  t.strictSame(read.sort(), ['one', 'three', 'two'])
+  t.notOk(host.hasReply)
+  t.equal(host.depth, 0)
+})
+
 t.test('of 3 jobs of which the first lies above a passed-over place, the last given are taken back first', async (t) => {
   const { host, actor } = bothEnds(t)
   const give = (name: string, isMovable = true) => {

@@ -238,6 +238,14 @@ t.test('a getter that writes to the same ring: both values arrive, the inner one
   t.equal(ring.posted, 1, 'the inner one by port')
 })
 
+t.test('a getter of a value that goes by port writes to the same ring: both arrive, the inner one first', async (t) => {
+  const ring = open()
+  const value = { map: new Map(), get b () { ring.write('inner', 8); return 'b' } }
+  ring.write(value, 9)
+  t.same([ring.reader.next()?.id, ring.read()], [8, 'inner'])
+  t.same([ring.reader.next()?.id, ring.read()], [9, { map: new Map(), b: 'b' }])
+})
+
 t.test('a key that somebody gave all objects or arrays is not sent', async (t) => {
   for (const prototype of [Object.prototype, Array.prototype]) {
     Object.defineProperty(prototype, 'everywhere', { value: 1, enumerable: true, configurable: true })
