@@ -33,11 +33,15 @@ export const callChecks = {
 
 const checks = new Map<string, Check>(Object.entries(callChecks))
 
-/** Check the options of a call. Throws `FST_ERR_SPILLOVER_OPTION`, naming the option, what was expected and got. */
-export function checkCall (options: OffloadOptions): void {
+/**
+ * Check the options of a call. Throws `FST_ERR_SPILLOVER_OPTION`, naming the option, what was expected and got.
+ * @returns a copy: the caller may change its own for the next call
+ */
+export function checkCall (options: OffloadOptions): OffloadOptions {
   if (options === null || typeof options !== 'object') {
     throw new errors.OPTION('options of the call', 'an object', show(options))
   }
+  const checked: Record<string, unknown> = {}
   for (const key in options) {
     const check = checks.get(key)
     if (check === undefined) {
@@ -48,10 +52,14 @@ export function checkCall (options: OffloadOptions): void {
     let value: unknown
     try {
       value = options[key as keyof OffloadOptions]
-      if (value === undefined || check.test(value)) continue
+      if (value === undefined || check.test(value)) {
+        checked[key] = value
+        continue
+      }
     } catch (error) {
       throw new errors.OPTION(key, check.expected, `a value that throws ${describe(error)}`)
     }
     throw new errors.OPTION(key, check.expected, show(value))
   }
+  return checked
 }

@@ -8,7 +8,7 @@ export interface Timer { cancel (): void }
 export interface Clock {
   /** milliseconds since some start */
   now (): number
-  /** Call `fire` once after at least `ms`. */
+  /** Call `fire` once after at least `ms`, or 24.8 days. */
   after (ms: number, fire: () => void): Timer
   /** Call `fire` once after the input and output that is ready now. */
   soon (fire: () => void): void
@@ -22,6 +22,9 @@ export interface Clock {
   close (): void
 }
 
+/** Longest time that Node's timers know, ms; of a longer one they make 1. Who waits longer is woken and waits again. */
+const LONGEST_MS = 2 ** 31 - 1
+
 /** Its reactions are microtasks, and cheaper than those of queueMicrotask. */
 const settled = Promise.resolve()
 
@@ -31,7 +34,7 @@ export function systemClock (): Clock {
   return {
     now: () => performance.now(),
     after: (ms, fire) => {
-      const timer = setTimeout(fire, ms).unref()
+      const timer = setTimeout(fire, Math.min(ms, LONGEST_MS)).unref()
       return { cancel: () => clearTimeout(timer) }
     },
     soon: (fire) => { setImmediate(fire) },

@@ -1,4 +1,5 @@
 // Records a pool at work for some time: what the channels tell, and the load in between.
+import { setTimeout } from 'node:timers/promises'
 import { errors } from './errors.js'
 import { Recording } from './recording.js'
 import { channels } from './trace.js'
@@ -20,6 +21,8 @@ export interface Recorded {
   readonly plan: Plan
   readonly identity: PoolIdentity
   readonly clock: Clock
+  /** fires when the pool is closed */
+  readonly closed: AbortSignal
   /** active actors, waiting jobs, highest open tier */
   load (): { readonly active: number, readonly backlog: number, readonly openTier: number }
   /** jobs that run now */
@@ -73,23 +76,15 @@ export function beginRecording (pool: Recorded): { look (): void, end (): Trace 
   }
 }
 
-/** Record for some time. */
+/** Record for some time, or until the pool is closed. */
 export async function record (pool: Recorded, { seconds, signal }: RecordOptions): Promise<Trace> {
   if (typeof seconds !== 'number' || !(seconds > 0 && seconds <= 3600)) {
     throw new errors.OPTION('seconds', 'a number above 0, at most 3600', String(seconds))
   }
   const { look, end } = beginRecording(pool)
   const looks = setInterval(look, LOOK_MS)
-  await new Promise<void>((resolve) => {
-    const timer = setTimeout(finish, seconds * 1000)
-    function finish (): void {
-      clearTimeout(timer)
-      signal?.removeEventListener('abort', finish)
-      resolve()
-    }
-    if (signal?.aborted === true) finish()
-    else signal?.addEventListener('abort', finish)
-  })
+  const over = signal === undefined ? pool.closed : AbortSignal.any([signal, pool.closed])
+  await setTimeout(seconds * 1000, undefined, { signal: over }).catch(() => {}) // it ended early
   clearInterval(looks)
   return end()
 }

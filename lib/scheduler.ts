@@ -79,6 +79,7 @@ export class Scheduler {
   #ready: Promise<void> | undefined
   #closing: Promise<void> | undefined
   #retireTimer: Timer | undefined
+  readonly #closed = new AbortController()
   readonly #spans: Spans | undefined
 
   constructor (plan: Plan, options: CheckedOptions, parts?: Parts, pinning = unpinned('nothing was said about pinning')) {
@@ -99,7 +100,7 @@ export class Scheduler {
       succeeded: (actor) => this.#settling.onSuccessor(actor),
       message: (actor, mailbox, message) => {
         if (message !== 0 && message.type === 'told') this.#broadcasts.told(mailbox, message)
-        else this.#settling.onMessage(actor, message)
+        else this.#settling.onMessage(actor, mailbox, message)
       },
       gone: (actor, mailbox, reason) => {
         this.#settling.onGone(actor, mailbox, reason)
@@ -224,7 +225,7 @@ export class Scheduler {
     let { timeoutMs, queueTimeoutMs } = defaults
     let meta
     if (options !== noOptions) {
-      checkCall(options)
+      options = checkCall(options)
       if (options.priority !== undefined) level = priorities.indexOf(options.priority)
       timeoutMs = options.timeoutMs ?? timeoutMs
       queueTimeoutMs = options.queueTimeoutMs ?? queueTimeoutMs
@@ -298,6 +299,9 @@ export class Scheduler {
     return this.#closing
   }
 
+  /** `await using` closes the pool at the end of its block. */
+  [Symbol.asyncDispose] (): Promise<void> { return this.close() }
+
   /** All numbers, as a plain copy. */
   snapshot (): Snapshot {
     return {
@@ -343,6 +347,7 @@ export class Scheduler {
       plan: this.plan,
       identity: this.identity,
       clock: this.#clock,
+      closed: this.#closed.signal,
       load: () => ({
         active: this.#load.active, backlog: this.#placing.backlog, openTier: this.#placing.gate.openTier
       }),
@@ -583,7 +588,11 @@ export class Scheduler {
     else if (this.#state === 'open') this.#state = 'draining'
     await wasReady?.catch(() => {}) // ready() has told its caller
     // before the drain: jobs of other machines that run here still have the pool to end in
-    await this.#options.overflow?.close?.(this.#options.drainMs)
+    try {
+      await this.#options.overflow?.close?.(this.#options.drainMs)
+    } catch (error) {
+      process.emitWarning(`the overflow did not close: ${describe(error)}`, 'SpilloverWarning')
+    }
     if (this.#state !== 'closed') {
       let timer: Timer | undefined
       const limit = new Promise<void>((resolve) => { timer = this.#clock.after(this.#options.drainMs, resolve) })
@@ -605,6 +614,7 @@ export class Scheduler {
     await this.#crew.close(this.#options.graceMs)
     this.#clock.hold(false)
     this.#clock.close()
+    this.#closed.abort()
   }
 }
 

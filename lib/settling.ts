@@ -117,16 +117,34 @@ export class Settling {
     if (actor.mailbox!.hasReply) this.#clock.soon(() => this.collect(actor))
   }
 
-  onMessage (actor: Actor<Job>, message: FromActor): void {
+  /** `mailbox` is that of the life which sent it: that of an actor that is gone is read once more. */
+  onMessage (actor: Actor<Job>, mailbox: Mailbox<Job>, message: FromActor): void {
     if (message === 0) return this.collect(actor)
     if (message.type === 'stray') return this.#onStray(actor, message.job, message.error as WireError)
     if (message.type !== 'log' && message.type !== 'progress') return
-    const job = actor.mailbox?.jobOf(message.id)
-    if (message.type === 'progress') return job?.options.onProgress?.(message.value)
-    const log = job?.options.log ?? this.#options.log
+    const job = mailbox.jobOf(message.id)
+    if (message.type === 'progress') {
+      // a cancelled job may go on for a while, but its caller was told
+      if (job?.isSettled === false) this.#call(job, () => job.options.onProgress?.(message.value))
+      return
+    }
+    const write = (): void => writeLog(job?.options.log ?? this.#options.log, message)
     // a logger that adds the ids of the trace finds them
-    if (job?.spans === undefined) writeLog(log, message)
-    else job.spans.inContext(() => writeLog(log, message))
+    this.#call(job, () => job?.spans === undefined ? write() : job.spans.inContext(write))
+  }
+
+  /** Call what the caller gave. Where that throws, its job rejects with it, and is told to end. */
+  #call (job: Job | undefined, run: () => unknown): void {
+    const fail = (error: unknown): void => {
+      if (job === undefined) process.emitWarning(`a logger threw ${describe(error)}`, 'SpilloverWarning')
+      else this.abandon(job, 'error', () => error)
+    }
+    try {
+      const result = run()
+      if (result instanceof Promise) result.catch(fail)
+    } catch (error) {
+      fail(error)
+    }
   }
 
   /** Settle a job by an error. */

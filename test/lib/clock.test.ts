@@ -16,6 +16,13 @@ t.test('while it is held the process lives, and a timer fires; let go, it ends',
   t.equal(run("clock.hold(true); clock.after(1, () => { console.log('fired'); clock.hold(false) })"), 'fired\n')
 })
 
+t.test('a timer of 2^31 ms and more does not fire at once, and Node does not warn of it', async (t) => {
+  t.equal(run(`process.on('warning', ({ name }) => console.log(name))
+    clock.hold(true)
+    for (const ms of [2 ** 31, 2 ** 40]) clock.after(ms, () => console.log('early'))
+    clock.after(50, () => { console.log('timer'); clock.close() })`), 'timer\n')
+})
+
 t.test('a timer that was cancelled does not fire; soon fires before it', async (t) => {
   t.equal(run(`clock.hold(true)
     clock.after(1, () => console.log('cancelled')).cancel()

@@ -75,6 +75,18 @@ for (const then of ['throw', 'exit']) {
   })
 }
 
+t.test('20 records of jobs that exit while the main thread is busy reach the loggers of their calls', async (t) => {
+  const scheduler = await start(t, { backoffMs: 0, maxRestarts: 20, quarantineDeaths: 0 })
+  const { seen, log } = keeper()
+  for (let job = 0; job < 20; job++) {
+    const ends = t.rejects(scheduler.offload('logEach', { levels: ['info'], then: 'exit' }, { log }))
+    await new Promise(setImmediate)
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100) // so that record and exit lie there together
+    await ends
+  }
+  t.equal(seen.length, 20)
+})
+
 t.test('the call\'s level counts, else the pool\'s; without a logger nothing is sent', async (t) => {
   const pool = keeper(40)
   const scheduler = await start(t, { log: pool.log })

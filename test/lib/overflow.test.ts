@@ -115,3 +115,16 @@ t.test('the overflow is given the pool when it is ready, counts 1 idle of 1, and
   await scheduler.close()
   t.equal(overflow.closed, 1)
 })
+
+t.test('an overflow whose close rejects is a warning, and the pool closes all the same', async (t) => {
+  const warnings: Error[] = []
+  const onWarning = (warning: Error): void => { warnings.push(warning) }
+  process.on('warning', onWarning)
+  t.teardown(() => process.off('warning', onWarning))
+  const overflow = { take: () => undefined, close: async () => { throw new Error('no') } }
+  const scheduler = createScheduler({ jobs, tiers: [{ actors: 1 }], execArgv: [], overflow })
+  await scheduler.ready()
+  await scheduler.close()
+  t.match(scheduler.snapshot(), { state: 'closed', tiers: [{ actors: [{ state: 'closed' }] }] })
+  t.match(warnings, [{ name: 'SpilloverWarning', message: 'the overflow did not close: Error: no' }])
+})

@@ -304,6 +304,18 @@ t.test('ctx tells tier, request id and deadline, and logs to the caller\'s logge
   t.strictSame(seen, [[{ text: 'hello' }, 'from the job']])
 })
 
+t.test('a recording of an hour ends when the pool is closed, by its end or as `await using` does', async (t) => {
+  for (const close of ['close', Symbol.asyncDispose] as const) {
+    const scheduler = await start(t)
+    const recording = scheduler.record({ seconds: 3600 })
+    await scheduler.offload('echo', 1)
+    await scheduler[close]()
+    t.equal(scheduler.snapshot().state, 'closed')
+    t.equal((await recording).traceEvents.filter(({ cat }) => cat === 'job').length, 1)
+    t.equal((await scheduler.record({ seconds: 3600 })).traceEvents.filter(({ cat }) => cat === 'job').length, 0)
+  }
+})
+
 t.test('close waits for accepted jobs up to drainMs, rejects the rest, and refuses new ones', async (t) => {
   const scheduler = await start(t, { drainMs: 200 })
   const done = scheduler.offload('wait', 50)
