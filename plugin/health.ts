@@ -107,7 +107,7 @@ export function statusOf ({ state, tiers }: Snapshot): 'ok' | 'degraded' | 'down
 }
 
 /** Add the route, in a child so that it is the plugin's own. 200 while tier 1 has a live actor, else 503. */
-export async function registerHealth (fastify: FastifyInstance, pool: Pool, health: string | HealthOptions | true):
+export async function registerHealth (fastify: FastifyInstance, pool: Pool, health: string | HealthOptions):
 Promise<void> {
   const { url, routeOpts, routeSchemaOpts } = readRoute<HealthOptions>('health', health, table, true)
   await fastify.register(async (child) => {

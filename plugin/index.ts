@@ -35,15 +35,8 @@ const plugin: FastifyPluginAsync<spillover.Options> = async (fastify, options) =
   if (!isNew && (namespace === undefined ? 'offload' in fastify : Object.hasOwn(fastify.spillover, namespace))) {
     throw new errors.NAMESPACE_TAKEN(namespace === undefined ? 'a pool without a namespace' : `namespace ${JSON.stringify(namespace)}`)
   }
-  const { remote } = poolOptions
-  const scheduler = createScheduler({
-    log: fastify.log as Partial<JobLog>,
-    ...poolOptions,
-    ...(isRecord(remote) && { remote: withLog(remote as RemoteTier | RemoteOptions, fastify.log) }),
-    ...(namespace !== undefined && { name: namespace })
-  })
   const pool: spillover.Pool = {
-    identity: scheduler.identity,
+    get identity () { return scheduler.identity },
     get plan () { return scheduler.plan },
     offload: (name: JobName, input?: unknown, callOptions?: CallOptions) =>
       scheduler.offload(name, input as never, callOptions),
@@ -59,6 +52,16 @@ const plugin: FastifyPluginAsync<spillover.Options> = async (fastify, options) =
     record: (recordOptions) => scheduler.record(recordOptions),
     get jobs () { return scheduler.jobs }
   }
+  if (namespace !== undefined && Object.hasOwn(pool, namespace)) {
+    throw new errors.OPTION('namespace', 'a name that app.spillover does not have itself', show(namespace))
+  }
+  const { remote } = poolOptions
+  const scheduler = createScheduler({
+    log: fastify.log as Partial<JobLog>,
+    ...poolOptions,
+    ...(isRecord(remote) && { remote: withLog(remote as RemoteTier | RemoteOptions, fastify.log) }),
+    ...(namespace !== undefined && { name: namespace })
+  })
   if (isNew) fastify.decorate('spillover', Object.create(null))
   const registry = fastify.spillover as unknown as Record<string, unknown>
   if (namespace !== undefined) registry[namespace] = pool
@@ -68,8 +71,9 @@ const plugin: FastifyPluginAsync<spillover.Options> = async (fastify, options) =
   if (metrics !== undefined && metrics !== false) await registerMetrics(fastify, scheduler, metrics)
   if (dashboard !== undefined && dashboard !== false) await registerDashboard(fastify, pool, dashboard)
 
-  if (durable !== undefined && namespace !== undefined) throw new errors.OPTION('durable', 'no value where namespace is set', 'an object')
-  const checkDurableNames = durable === undefined ? undefined : await registerDurable(fastify, scheduler, durable)
+  const hasDurable = durable !== undefined && durable !== false
+  if (hasDurable && namespace !== undefined) throw new errors.OPTION('durable', 'no value where namespace is set', 'an object')
+  const checkDurableNames = hasDurable ? await registerDurable(fastify, scheduler, durable) : undefined
 
   fastify.addHook('onReady', async () => {
     await scheduler.ready()
@@ -122,7 +126,7 @@ declare namespace spillover {
     /** path of the dashboard, or its options; off unless given */
     dashboard?: string | DashboardOptions | false
     /** routes of durable jobs, and `app.durableHandler`; off unless given */
-    durable?: DurableRoutes
+    durable?: DurableRoutes | false
     /** name of this pool, where an application has several */
     namespace?: string
   }

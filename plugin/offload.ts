@@ -19,9 +19,11 @@ export interface OffloadHandlerOptions<Name> extends RouteOffload {
   input? (request: FastifyRequest): JobInput<Name> | Promise<JobInput<Name>>
 }
 
-/** The reply of a request, for the client's going away. */
+/** The reply of a request, and of a reply what tells that its client goes away: made with the request's first job. */
 const kReply = Symbol('fastify-spillover.reply')
-type Answered = FastifyRequest & { [kReply]?: FastifyReply | null }
+const kDeparture = Symbol('fastify-spillover.departure')
+type Answered = FastifyRequest & { [kReply]?: WatchedReply | null }
+type WatchedReply = FastifyReply & { [kDeparture]?: Departure | null }
 
 type AnyFunction = (this: FastifyRequest, ...args: any[]) => unknown
 
@@ -68,25 +70,24 @@ export function decorate (fastify: FastifyInstance, pool: Pool, namespace: strin
     reply?.header('retry-after', String(refusal.retryAfterS))
   }
 
-  const offloadFor = (request: FastifyRequest, reply: FastifyReply | undefined) =>
+  const offloadFor = (request: FastifyRequest, reply: WatchedReply | undefined) =>
     async (name: string, input: unknown, options?: OffloadOptions): Promise<unknown> => {
       const { offload: route } = request.routeOptions.config
       if (route === false) throw new errors.FORBIDDEN(request.routeOptions.url ?? request.url, name)
       const { job, ...defaults } = route ?? {}
-      const gone = reply === undefined ? undefined : watchClient(reply)
+      const departure = reply === undefined ? undefined : reply[kDeparture] ??= watchClient(reply)
       try {
         return await pool.offload(name, input, {
           ...defaults,
           requestId: request.id,
           log: request.log as never,
           ...options,
-          signal: signalOf(gone?.departure, options?.signal) as never
+          signal: signalOf(departure, options?.signal) as never
         })
       } catch (error) {
         await hold(error, reply)
         throw error
       } finally {
-        gone?.stop()
         // a keep-alive connection would hold the close for the length of the keep-alive timeout
         if (isClosing && reply?.sent === false) reply.header('connection', 'close')
       }
@@ -112,6 +113,7 @@ export function decorate (fastify: FastifyInstance, pool: Pool, namespace: strin
       pacing.close()
     })
     fastify.decorateRequest(kReply, null)
+    fastify.decorateReply(kDeparture, null)
     // not async, and a property instead of a map: this runs for routes that do not offload, too
     fastify.addHook('onRequest', (request: Answered, reply, done) => {
       request[kReply] = reply
@@ -133,15 +135,14 @@ export function decorate (fastify: FastifyInstance, pool: Pool, namespace: strin
  * What tells when the client goes away. `close` of the response while it is not finished is the one event that tells so
  * for requests with a body too: `request.signal` also aborts when the body has been read.
  */
-function watchClient (reply: FastifyReply): { departure: Departure, stop: () => void } {
+function watchClient ({ raw }: FastifyReply): Departure {
   const departure = new Departure()
-  const { raw } = reply
   const onClose = (): void => {
     if (!raw.writableFinished) departure.abort(new Error('the client closed the connection'))
   }
-  if (raw.destroyed && !raw.writableFinished) onClose()
+  if (raw.destroyed) onClose()
   else raw.once('close', onClose)
-  return { departure, stop: () => { raw.off('close', onClose) } }
+  return departure
 }
 
 /** What fires when the client goes away or the given signal does. What is no signal is refused by the pool, by name. */

@@ -95,6 +95,24 @@ t.test('a job with a signal of its own ends with the first: the signal, or the c
   t.strictSame(reasons, ['enough', 'the client closed the connection'])
 })
 
+t.test('20 jobs of one request at once: no warning of a leak, and all are cancelled when the client goes away', async (t) => {
+  const warnings: Error[] = []
+  const onWarning = (warning: Error): void => { warnings.push(warning) }
+  process.on('warning', onWarning)
+  t.teardown(() => process.off('warning', onWarning))
+  const app = await build(t)
+  app.get('/echo', async (request) => Promise.all(Array.from({ length: 20 }, (_, n) => request.offload('echo', n))))
+  app.get('/jobs', async (request) => Promise.all(Array.from({ length: 20 }, () => request.offload('waitUntilCancelled', 0))))
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const { port } = app.server.address() as AddressInfo
+  t.equal((await (await fetch(`http://127.0.0.1:${port}/echo`)).json() as number[]).length, 20)
+  const client = httpRequest({ port, host: '127.0.0.1', path: '/jobs' }).on('error', () => {}).end()
+  await until('the jobs to wait', () => app.spillover.snapshot().pending === 20)
+  client.destroy()
+  await until('their end', () => app.spillover.snapshot().counters.settled.cancelled === 20)
+  t.strictSame(warnings, [])
+})
+
 t.test('a POST with a body is not cancelled when the body has been read', async (t) => {
   const app = await build(t)
   app.post('/job', async (request) => request.offload('wait', 50))
@@ -123,6 +141,8 @@ t.test('wrong options, routes and job names stop the boot and name what is wrong
   t.match((await boot({ dashbord: '/x' })).message, /option dashbord: expected a known option, got an unknown one: did you mean dashboard\? \(known: jobs, health, /)
   t.match((await boot({ maxQueued: '5' })).message, /option maxQueued: expected an integer of at least 0, got '5'/)
   t.match((await boot({ jobs: '/nowhere.js' })).message, /option jobs: expected .* got \/nowhere\.js/)
+  t.match((await boot({ namespace: 'jobs' })).message, /option namespace: expected a name that app\.spillover does not have itself, got 'jobs'/)
+  t.equal((await boot({ health: false, metrics: false, dashboard: false, durable: false })).message, 'it booted')
   t.match((await boot({ health: 'health' })).message, /option health: expected a path/)
   t.match((await boot({}, (app) => app.get('/', app.offloadHandler('ecco')))).message,
     /unknown job ecco \(offloadHandler\): expected one of add, /)
