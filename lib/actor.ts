@@ -5,16 +5,16 @@ import { getHeapStatistics } from 'node:v8'
 import { threadId } from 'node:worker_threads'
 import { pinThread } from './affinity.js'
 import { loadCarry } from './carry.js'
+import { Context, warmContext } from './context.js'
 import { encodeError, describe } from './errors.js'
 import { Load } from './load.js'
 import { ActorEnd, ERROR, OK, OVERSIZED, UNREADABLE, UNSENDABLE, WITH_META } from './mailbox.js'
-import { makeLog, SILENT } from './log.js'
 import { loadJobs, warmUp } from './modules.js'
 import { TooLarge } from './size.js'
 import { whyUncloneable } from './uncloneable.js'
 import type { Carry } from './carry.js'
 import type { ActorPorts, Taken } from './mailbox.js'
-import type { ActorBoot, JobContext, JobFunction, JobLog, JobMeta, Tell, ToActor } from './jobs.js'
+import type { ActorBoot, JobContext, JobFunction, JobMeta, Tell, ToActor } from './jobs.js'
 
 /** Longest spin for the next job; measured: it covers a reply's way to the host and back, see lib/README.md. */
 const SPIN_MS = 0.05
@@ -353,91 +353,10 @@ class Actor {
   }
 }
 
-/** What a context needs of its actor. */
-type ContextBoot = Pick<ActorBoot, 'timeoutMs' | 'logLevel' | 'tier' | 'cpu'>
-type ContextEnd = Pick<ActorEnd, 'isCancelled' | 'log'>
-
-/** What a job is given beside its input. */
-export class Context implements JobContext {
-  readonly #id: number
-  readonly #job: number
-  readonly #boot: ContextBoot
-  readonly #end: ContextEnd
-  readonly #meta: JobMeta
-  readonly #startedMs: number
-  #controller: AbortController | undefined
-  #log: JobLog | undefined
-
-  constructor (id: number, job: number, boot: ContextBoot, end: ContextEnd, meta: JobMeta, startedMs: number) {
-    this.#id = id
-    this.#job = job
-    this.#boot = boot
-    this.#end = end
-    this.#meta = meta
-    this.#startedMs = startedMs
-  }
-
-  /** what the actor needs of its own; not part of the job's view */
-  get id (): number { return this.#id }
-  get job (): number { return this.#job }
-  get startedMs (): number { return this.#startedMs }
-
-  get cancelled (): boolean { return this.#end.isCancelled(this.#id) }
-
-  get signal (): AbortSignal {
-    this.#controller ??= new AbortController()
-    if (this.cancelled) this.abort()
-    return this.#controller.signal
-  }
-
-  throwIfCancelled (): void {
-    if (this.cancelled) this.signal.throwIfAborted()
-  }
-
-  progress (value: unknown): void {
-    if (this.#meta.hasListener) this.#end.log({ type: 'progress', id: this.#id, value })
-  }
-
-  get deadline (): number | undefined {
-    const timeoutMs = this.#meta.timeoutMs ?? this.#boot.timeoutMs
-    return timeoutMs === 0 ? undefined : performance.timeOrigin + this.#startedMs + timeoutMs
-  }
-
-  get requestId (): string | undefined { return this.#meta.requestId }
-  get tier (): number { return this.#boot.tier }
-  get cpu (): number | null { return this.#boot.cpu }
-
-  get log (): JobLog {
-    this.#log ??= makeLog(this.#id, this.#meta.logLevel ?? this.#boot.logLevel, (record) => this.#end.log(record))
-    return this.#log
-  }
-
-  abort (): void {
-    this.#controller?.abort()
-  }
-}
-
 /** Event-loop handles of an actor that idles: the ports of piscina and of the mailbox. */
 let baselinePorts = 0
 /** Broadcasts whose function has not ended. */
 let telling = 0
-
-export function warmContext (boot: Pick<ActorBoot, 'tier' | 'cpu'>): JobContext {
-  const signal = new AbortController().signal
-  const log = makeLog(0, SILENT, () => {})
-  const { tier, cpu } = boot
-  return {
-    cancelled: false,
-    signal,
-    throwIfCancelled: () => {},
-    progress: () => {},
-    deadline: undefined,
-    requestId: undefined,
-    log,
-    tier,
-    cpu
-  }
-}
 
 function isThenable (value: unknown): value is PromiseLike<unknown> {
   return value !== null && (typeof value === 'object' || typeof value === 'function') &&

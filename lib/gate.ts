@@ -13,14 +13,6 @@ export interface GateTier {
 /** Why a tier is open or closed, for health. */
 export type GateReason = 'always open' | 'active over threshold' | 'backlog' | 'closing' | 'below threshold'
 
-/** State of the gate after an update. */
-export interface GateView {
-  /** highest open tier */
-  readonly openTier: TierId
-  /** when an open tier will close if nothing changes, in the caller's clock; Infinity if none is closing */
-  readonly closesAtMs: number
-}
-
 /**
  * The gate. The lowest tier is always open. Another opens when all below it are open and either more actors are
  * active than its threshold or more jobs wait than the lower tiers have slots; it closes, highest first, when
@@ -50,6 +42,7 @@ export class Gate {
   }
 
   get openTier (): TierId { return this.#tiers[this.#open - 1]!.tier }
+  /** When an open tier will close if nothing changes, in the caller's clock; Infinity if none is closing. */
   get closesAtMs (): number { return this.#closesAtMs }
 
   /** Threshold of the next tier that would open, or Infinity when all are open. */

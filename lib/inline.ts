@@ -1,6 +1,6 @@
 // Actors without threads, for tests: the same functions in the caller's process, behind the same mailbox and errors.
-import { warmContext } from './actor.js'
 import { loadCarry } from './carry.js'
+import { warmContext } from './context.js'
 import { InlineMailbox, NO_THREADS } from './inline/mailbox.js'
 import { loadJobs, warmUp } from './modules.js'
 import type { Loaded } from './inline/mailbox.js'

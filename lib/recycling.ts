@@ -2,7 +2,7 @@
 
 /** Above any of these an actor's thread is replaced, one at a time, the replacement first. */
 export interface RecycleOptions {
-  /** heap in use, garbage included, as the actor says once a second, MiB */
+  /** heap in use, garbage included, as the actor says ten times a second at most, MiB */
   maxHeapMb?: number
   /** jobs that ended in its life */
   maxJobs?: number

@@ -1,4 +1,5 @@
 // What a pool would do: replays arrivals through the real gate, queue and scheduler in virtual time.
+import { isRecord } from './checks.js'
 import { errors } from './errors.js'
 import { Histogram } from './metrics.js'
 import { checkOptions } from './options.js'
@@ -265,10 +266,12 @@ function check ({ plan, topology, jobs, rate, arrivals, seconds, costs = {} }: S
   }
   const isPositive = (value: unknown): boolean => typeof value === 'number' && value > 0 && value < Infinity
   if ((plan === undefined) === (topology === undefined)) refuse('plan', 'either a plan or a topology', plan === undefined ? undefined : 'both')
-  if (jobs === null || typeof jobs !== 'object' || Object.keys(jobs).length === 0) {
+  if (!isRecord(jobs) || Object.keys(jobs).length === 0) {
     refuse('jobs', 'an object as in { "resize": { "meanMs": 5, "share": 2 } }', jobs)
   }
-  for (const [name, { meanMs, share = 1, distribution = 'fixed' }] of Object.entries(jobs)) {
+  for (const [name, kind] of Object.entries(jobs)) {
+    if (!isRecord(kind)) refuse(`jobs.${name}`, 'an object as in { "meanMs": 5, "share": 2 }', kind)
+    const { meanMs, share = 1, distribution = 'fixed' } = kind
     if (!isPositive(meanMs)) refuse(`jobs.${name}.meanMs`, 'a number above 0', meanMs)
     if (!isPositive(share)) refuse(`jobs.${name}.share`, 'a number above 0', share)
     if (!['fixed', 'exponential', 'lognormal'].includes(distribution)) {

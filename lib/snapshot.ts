@@ -73,7 +73,7 @@ export interface ActorSnapshot {
   openForMs: number
   /** share of its life that its event loop was busy or it ran jobs; asleep it is not */
   utilization: number
-  /** JavaScript heap in use, as the actor said within the last second it did anything; 0 when it has no thread */
+  /** JavaScript heap in use, as the actor said within the last 100 ms it did anything; 0 when it has no thread */
   heapUsedBytes: number
 }
 

@@ -11,7 +11,7 @@ const floors = [
   ['flat'],
   ['errors', 'load', 'trace', 'jobs', 'ring', 'clock', 'metrics', 'queue', 'idle', 'size', 'cpuload', 'machine/cpulist', 'simulator/random', 'restarts', 'recycling', 'estimate', 'ticks', 'departure', 'malloc'],
   ['machine/files', 'machine/allowed', 'log', 'spans', 'deadlines', 'simulator/clock', 'uncloneable', 'affinity', 'modules', 'checks', 'quarantine'],
-  ['machine/arch', 'machine/mounts', 'machine/nodes', 'carry', 'claims'],
+  ['machine/arch', 'machine/mounts', 'machine/nodes', 'carry', 'claims', 'context'],
   ['machine/cgroup', 'machine/cpus'],
   ['machine/kinds'],
   ['remote/contract', 'remote/breaker', 'remote/keys', 'remote/words', 'remote/connection'],

@@ -83,7 +83,7 @@ function inputOf (flags: Flags): Omit<SimulateOptions, 'topology' | 'plan'> {
 
 /** The arrivals of a recording: each run began after its wait. */
 function arrivalsOf (trace: Trace): { arrivals: Arrival[], jobs: Record<string, SimulatedKind>, seconds: number } {
-  const runs = (Array.isArray(trace?.traceEvents) ? trace.traceEvents : []).filter(({ ph, cat }) => ph === 'X' && cat === 'job')
+  const runs = (Array.isArray(trace?.traceEvents) ? trace.traceEvents : []).filter((event) => event?.ph === 'X' && event.cat === 'job')
   if (runs.length === 0) throw new UsageError('option --replay: expected a trace made by record(), got one without jobs')
   const arrivals = runs.map(({ name, ts = 0, dur = 1, args }) => ({
     job: name, atMs: ts / 1000 - Number(args?.waitMs ?? 0), runMs: dur / 1000

@@ -1,6 +1,6 @@
 // A mailbox and its actor without a thread: one job a turn of the event loop, so that requests go on in between.
 import { performance } from 'node:perf_hooks'
-import { Context } from '../actor.js'
+import { Context } from '../context.js'
 import { encodeError } from '../errors.js'
 import { logLevelOf } from '../log.js'
 import { ERROR, OK, OVERSIZED, UNSENDABLE, WITH_META } from '../mailbox.js'

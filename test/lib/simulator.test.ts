@@ -68,6 +68,7 @@ t.test('wrong input is named', async (t) => {
   await t.rejects(simulate({ jobs, rate: 1 }), { code: 'FST_ERR_SPILLOVER_OPTION', message: /option plan/ })
   await t.rejects(simulate({ plan, jobs: {}, rate: 1 }), { message: /option jobs/ })
   await t.rejects(simulate({ plan, jobs: { a: { meanMs: 0 } }, rate: 1 }), { message: /option jobs\.a\.meanMs/ })
+  await t.rejects(simulate({ plan, jobs: { a: null } as never, rate: 1 }), { message: /option jobs\.a: expected an object as in .*, got null/ })
   await t.rejects(simulate({ plan, jobs }), { message: /option rate/ })
   await t.rejects(simulate({ plan, jobs, rate: -1 }), { message: /option rate/ })
   await t.rejects(simulate({ plan, jobs, arrivals: [{ atMs: 0, job: 'b' }] }), { message: /option arrivals/ })
