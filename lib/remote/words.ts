@@ -11,6 +11,7 @@ const phrases: readonly (readonly [RegExp, string])[] = [
   [/^OOM/, 'its memory is full (maxmemory)'],
   [/^MISCONF/, 'it takes no writes, since it cannot save to its disk'],
   [/^READONLY/, 'it takes no writes, since it is a replica'],
+  [/^UNBLOCKED/, 'it became a replica'],
   [/^NOAUTH/, 'it asks for a user and a password'],
   [/^WRONGPASS/, 'it does not accept the user or the password'],
   [/^Missing key for job ([\w-]+)/, 'job $1 is gone from redis: what it gave here is dropped'],

@@ -12,6 +12,7 @@ t.test('a log hears plain words and addresses, an error of a job the same withou
     ['no answer within 500 ms', 'no answer within 500 ms'],
     ["OOM command not allowed when used memory > 'maxmemory'. script: e9a45b72d4cc0cc3a8fa1ee4cd4a3bb4fef2e5a0, on @user_script:1.", 'its memory is full (maxmemory)'],
     ["NOPERM User app has no permissions to run the 'evalsha' command", "NOPERM User app has no permissions to run the 'evalsha' command"],
+    ['UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)', 'it became a replica'],
     ['connect ECONNREFUSED 10.0.0.7:6379', 'connect ECONNREFUSED 10.0.0.7:6379', 'the connection is refused'],
     ['connect ETIMEDOUT', 'connect ETIMEDOUT', 'no connection in time'],
     ['getaddrinfo ENOTFOUND redis.internal', 'getaddrinfo ENOTFOUND redis.internal', 'its name is not known'],
