@@ -97,7 +97,9 @@ function handlerOf (durables: Durables, options: DurableChecked, limit: OwnerLim
         ticket.detach()
       }
     } catch (error) {
-      return sendProblem(reply, error, exposeErrors)
+      // it may be there: its status tells
+      const { isCertain, jobId } = Object(error) as { isCertain?: boolean, jobId?: string }
+      return sendProblem(reply, error, exposeErrors, isCertain === false ? { id: jobId } : {})
     }
   }
 }

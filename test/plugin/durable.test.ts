@@ -94,7 +94,7 @@ t.test('syncWaitMs is at most 25 s; nobody waits for a job that took longer than
   const tier = memoryTier()
   const app = await build(t, { syncWaitMs: 25_000 }, { tier })
   const { lookup } = tier
-  const status = { job: 'waitUntilCancelled', version: '1', attempt: 1, readAtMs: 1e6, createdAtMs: 0, deadlineAtMs: 1e6, progress: undefined, fingerprint: undefined, outcome: undefined }
+  const status = { job: 'waitUntilCancelled', version: '1', attempt: 1, readAtMs: 80_000, createdAtMs: 0, deadlineAtMs: 1e6, progress: undefined, fingerprint: undefined, outcome: undefined }
   const hash = createHash('sha256').update('me').digest('base64url')
   tier.lookup = async (id) => ({ ...status, id, state: 'succeeded', endedAtMs: 60_000, owner: hash })
   t.equal((await get(app, '/jobs/x?redirect=0')).statusCode, 200)
@@ -226,12 +226,20 @@ t.test('a result that is no longer kept is 410; a tier that is away is 503 with 
     outcome: undefined
   })
   t.equal((await get(app, '/jobs/x/result')).statusCode, 410)
+  let error: Error
   tier.submit = () => {
-    const refused = Promise.reject(Object.assign(new Error('job echo: the engine cannot be reached: connect ECONNREFUSED 10.0.0.7:6379'), { statusCode: 503, retryAfterS: 3, code: 'FST_ERR_SPILLOVER_REMOTE_DOWN' }))
+    const refused = Promise.reject(error)
     refused.catch(() => {})
     return { id: '', accepted: refused, done: refused, detach () {} }
   }
+  const more = { jobId: 'r1.00.echo@1.x', statusCode: 503, retryAfterS: 3 }
+  error = Object.assign(new Error('job echo: it is not known whether the engine has it: no answer within 500 ms'),
+    { ...more, isCertain: false, code: 'FST_ERR_SPILLOVER_REMOTE_UNCERTAIN' })
+  t.match((await post(app, '/echo', 1)).json(), { status: 503, id: 'r1.00.echo@1.x' }, 'its status can be asked for')
+  error = Object.assign(new Error('job echo: the engine cannot be reached: connect ECONNREFUSED 10.0.0.7:6379'),
+    { ...more, isCertain: true, code: 'FST_ERR_SPILLOVER_REMOTE_DOWN' })
   const away = await post(app, '/echo', 1)
+  t.equal(away.json().id, undefined)
   t.strictSame([away.statusCode, away.headers['retry-after'], away.json().detail], [503, '3', 'job echo: the engine cannot be reached'])
 })
 
