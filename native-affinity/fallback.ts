@@ -1,5 +1,27 @@
-// Stands in where the addon is not there: checks arguments as it does, then says ENOTSUP and why.
-import type { Affinity } from './index.js'
+// What the addon can do, and what stands in where it is not there: checks arguments as it does, then says ENOTSUP.
+
+/** A held lock: an opaque handle. The file stays locked until it is unlocked, collected, or its thread ends. */
+export type FileLock = object & { readonly __lock?: never }
+
+/** What the addon can do. Wrong arguments throw `TypeError` or `RangeError`; the system's refusals have its `code`. */
+export interface Affinity {
+  /**
+   * Let the calling thread run on these cpus only; ids from 0 to 65535. The system leaves out cpus that are not there
+   * or not allowed, and throws `EINVAL` where none is left: read the mask back. On Windows a cpu is 64 × its processor
+   * group + its number there, and all must be of one group.
+   */
+  setAffinity (cpus: readonly number[] | Uint8Array | Uint16Array | Uint32Array | Int32Array): void
+  /** Cpus on which the calling thread may run, ascending. */
+  getAffinity (): number[]
+  /** The kernel's id of the calling thread: the folder in `/proc/self/task` on Linux. */
+  threadId (): number
+  /** CPU time that the calling thread has used, ms. */
+  cpuTimeMs (): number
+  /** Make and lock a file, mode 0600, following no link; null where someone has the lock. Throws `ELOOP`, `EACCES` … */
+  lockFile (path: string): FileLock | null
+  /** Let the lock go; the file stays. False where it was let go before. */
+  unlockFile (lock: FileLock): boolean
+}
 
 /** The functions of the addon without their effect. @param reason why the addon is not there, for the errors */
 export function makeFallback (reason: string): Affinity {

@@ -9,7 +9,7 @@ import { readRoute, routeOpts as more } from './options.js'
 import { EventStream } from './stream.js'
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteShorthandOptions } from 'fastify'
 import type { FailedMessage, PlanMessage, Topology } from '../lib/index.js'
-import type { Pool } from './index.js'
+import type { Pool } from './pool.js'
 
 /** Options of the dashboard. */
 export interface DashboardOptions {

@@ -2,7 +2,7 @@
 import { readRoute, routeOpts as more } from './options.js'
 import type { FastifyInstance, FastifySchema, RouteShorthandOptions } from 'fastify'
 import type { Snapshot } from '../lib/index.js'
-import type { Pool } from './index.js'
+import type { Pool } from './pool.js'
 
 /** Options of the health endpoint. */
 export interface HealthOptions {

@@ -10,15 +10,15 @@ import { withoutFastifys } from './registration.js'
 import { registerMetrics } from './metrics.js'
 import type { FastifyPluginAsync, RouteHandlerMethod } from 'fastify'
 import type {
-  HintMessage, JobContext as Context, JobInput, JobLog, JobName, JobNameAlone, JobResult, JobsOf as Jobs,
-  OffloadOptions as CallOptions, Options as PoolOptions, Plan, PoolIdentity, RecordOptions, RemoteLog,
-  RemoteOptions, RemoteTier, Snapshot, Trace
+  HintMessage, JobContext as Context, JobLog, JobName, JobsOf as Jobs,
+  OffloadOptions as CallOptions, Options as PoolOptions, RemoteLog, RemoteOptions, RemoteTier
 } from '../lib/index.js'
 import type { DurableHandlerOptions, DurableRoutes } from './durable.js'
 import type { OffloadHandlerOptions, RouteOffload } from './offload.js'
 import type { DashboardOptions } from './dashboard.js'
 import type { HealthOptions } from './health.js'
 import type { MetricsOptions } from './metrics.js'
+import type { Offload as CallOffload, Pool as AppPool } from './pool.js'
 
 const withLog = (remote: RemoteTier | RemoteOptions, log: RemoteLog): RemoteOptions =>
   ({ log, ...('tier' in remote ? remote : { tier: remote }) })
@@ -130,32 +130,8 @@ declare namespace spillover {
     /** name of this pool, where an application has several */
     namespace?: string
   }
-  export interface Offload {
-    <Name extends JobName>(name: Name, input: JobInput<Name>, options?: CallOptions): Promise<JobResult<Name>>
-    <Name extends JobNameAlone>(name: Name): Promise<JobResult<Name>>
-  }
-  export interface Pool {
-    readonly plan: Plan
-    readonly jobs: readonly string[]
-    offload: Offload
-    /**
-     * Call a job's function with this value in every actor: those that live now, and each that opens later before it
-     * takes a job. Resolves when all that live have called it; rejects with what it threw.
-     */
-    broadcast: <Name extends JobName>(name: Name, value: JobInput<Name>) => Promise<void>
-    ready (): Promise<void>
-    drain (): Promise<void>
-    snapshot (): Snapshot
-    /**
-     * Is it well? False where no actor of tier 1 is open or no jobs are accepted. Waits for `ready()`. Made to be the
-     * `healthCheck` of @fastify/under-pressure.
-     */
-    healthCheck (): Promise<false | { spillover: 'ok' | 'degraded' }>
-    /** what messages of the diagnostics channels carry as `pool` */
-    readonly identity: PoolIdentity
-    /** Record the pool at work: a trace that Chrome and Perfetto open, as an object. */
-    record (options: RecordOptions): Promise<Trace>
-  }
+  export type Offload = CallOffload
+  export type Pool = AppPool
   export type OffloadOptions = CallOptions
   export type JobContext = Context
   export type JobsOf<Module, Prefix extends string = ''> = Jobs<Module, Prefix>

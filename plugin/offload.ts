@@ -5,7 +5,7 @@ import { checkRoute } from './options.js'
 import { addResponses } from './responses.js'
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteHandlerMethod } from 'fastify'
 import type { JobInput, JobName, OffloadOptions } from '../lib/index.js'
-import type { Pool } from './index.js'
+import type { Pool } from './pool.js'
 
 /** Defaults of the jobs of one route. */
 export type RouteOffload = Pick<OffloadOptions, 'timeoutMs' | 'queueTimeoutMs' | 'priority' | 'idempotent'> & {

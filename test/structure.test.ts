@@ -129,6 +129,17 @@ t.test('the plugin comes in by lib/index.js only, and the command line as well',
   }
 })
 
+t.test('plugin and native-affinity: no file imports itself by way of others, types too', async (t) => {
+  for (const sources of [plugin, read('native-affinity')]) {
+    const from = new Map(sources.map((source) => [source.name, local(source).map(({ from }) => nameOf(source, from))]))
+    const reached = (name: string, seen = new Set<string>()): Set<string> => {
+      for (const next of from.get(name) ?? []) if (!seen.has(next)) reached(next, seen.add(next))
+      return seen
+    }
+    t.same([...from.keys()].filter((name) => reached(name).has(name)), [])
+  }
+})
+
 t.test('lib knows nothing of Fastify but its error classes', async (t) => {
   t.same(usersOf(lib, (source) => source.imports.some(({ from }) => /fastify/.test(from))), ['errors'])
   t.same(usersOf(lib, importsFrom('fastify', 'fastify-plugin')), [])
