@@ -10,6 +10,7 @@ import { encodeError, describe } from './errors.js'
 import { Load } from './load.js'
 import { ActorEnd, ERROR, OK, OVERSIZED, UNREADABLE, UNSENDABLE, WITH_META } from './mailbox.js'
 import { loadJobs, warmUp } from './modules.js'
+import { lowerPriority } from './priority.js'
 import { TooLarge } from './size.js'
 import { whyUncloneable } from './uncloneable.js'
 import type { Carry } from './carry.js'
@@ -51,6 +52,8 @@ export default async function actor ({ boot, ports }: { boot: ActorBoot, ports: 
   const names = [...table.keys()]
   for (const [name, value] of boot.kept) await table.get(name)!(value, warmContext(boot))
   await warmUp(table, boot, warmContext(boot))
+  // not before: beside busy processes a boot would take ten times as long, and what waits for it with it
+  lowerPriority(boot.nice)
   const end = new ActorEnd(boot.mailbox, ports, boot.maxPayloadBytes)
   const bootMs = performance.now() - startMs
   const jobs = [...table.values()]

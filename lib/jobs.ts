@@ -71,6 +71,8 @@ export interface ActorBoot {
   readonly cpu: number | null
   /** null: the actor pins itself to `cpu`; else why it does not */
   readonly pinReason: string | null
+  /** how far below the process's other threads this one runs once it is ready, 0 to 19 */
+  readonly nice: number
   readonly modules: readonly JobModule[]
   /** names in table order as the first actor reported them; null for the first actor */
   readonly names: readonly string[] | null

@@ -7,6 +7,7 @@ import { logLevelOf } from './log.js'
 import { HostEnd } from './mailbox.js'
 import { keepFreed } from './malloc.js'
 import { unpinned } from './pinning.js'
+import { hasOwnPriority } from './priority.js'
 import type { Worker } from 'node:worker_threads'
 import type { ActorBoot, JobLog, JobModule } from './jobs.js'
 import type { Load } from './load.js'
@@ -80,7 +81,7 @@ export class Supervisor<T extends Held> implements Threads<T> {
         atomics: 'disabled',
         recordTiming: false,
         loadBalancer: (task, workers) => this.#assign(pool, task as unknown as Task, workers),
-        niceIncrement: options.nice[tier - 1] ?? 0,
+        niceIncrement: hasOwnPriority ? 0 : options.nice[tier - 1] ?? 0,
         ...(options.resourceLimits !== undefined && { resourceLimits: options.resourceLimits }),
         ...(options.env !== undefined && { env: options.env }),
         ...(options.execArgv !== undefined && { execArgv: [...options.execArgv] })
@@ -114,6 +115,7 @@ export class Supervisor<T extends Held> implements Threads<T> {
       tier: slot.tier,
       cpu: slot.cpu,
       pinReason: this.#pinning.reasonFor(slot),
+      nice: options.nice[slot.tier - 1] ?? 0,
       modules: options.modules,
       names,
       warmup: options.warmup,

@@ -9,7 +9,7 @@ const root = path.resolve(__dirname, '..')
 const floors = [
   ['shapes'],
   ['flat'],
-  ['errors', 'load', 'trace', 'jobs', 'ring', 'clock', 'metrics', 'queue', 'idle', 'size', 'cpuload', 'machine/cpulist', 'simulator/random', 'restarts', 'recycling', 'estimate', 'ticks', 'departure', 'malloc'],
+  ['errors', 'load', 'trace', 'jobs', 'ring', 'clock', 'metrics', 'queue', 'idle', 'size', 'cpuload', 'machine/cpulist', 'simulator/random', 'restarts', 'recycling', 'estimate', 'ticks', 'departure', 'malloc', 'priority'],
   ['machine/files', 'machine/allowed', 'log', 'spans', 'deadlines', 'simulator/clock', 'uncloneable', 'affinity', 'modules', 'checks', 'quarantine'],
   ['machine/arch', 'machine/mounts', 'machine/nodes', 'carry', 'claims', 'context'],
   ['machine/cgroup', 'machine/cpus'],

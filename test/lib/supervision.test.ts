@@ -1,4 +1,5 @@
 // What becomes of threads: new ones after a late error, zombies; with real threads.
+import { getPriority } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { createScheduler } from '#lib/index'
@@ -50,6 +51,22 @@ t.test('after a late error the slot has a new thread, with module state of its o
   const [second, fresh] = await offload(pool, 'thread')
   t.not(second, first)
   t.equal(fresh, 1)
+})
+
+t.test('a thread loads its modules and warms up at the priority of the process, and runs its first job at its nice', async (t) => {
+  if (process.platform !== 'linux') return t.pass('not a value of each thread here')
+  const own = getPriority(0)
+  const tiers = [{ actors: 1 }]
+  const pool = await start(t, { tiers, nice: 3, warmup: { priority: 0 }, recycle: { maxJobs: 1 } })
+  const [first, ...priorities] = await offload(pool, 'priority')
+  t.strictSame(priorities, [own, own, Math.min(19, own + 3)])
+  // a replacement boots beside the actor, and waits for its end
+  await until('another thread', () => pool.snapshot().counters.recycled === 1 && actorOf(pool).state === 'open')
+  const [second, ...again] = await offload(pool, 'priority')
+  t.not(second, first)
+  t.strictSame(again, priorities)
+  const plain = await start(t, { nice: 0 })
+  t.strictSame((await offload(plain, 'priority')).slice(1), [own, own])
 })
 
 t.test('3 late errors with a budget of 2 fail the slot: health shows it, and the tier is degraded', async (t) => {
