@@ -25,6 +25,11 @@ const REQUEST_OFFSET = STARTED_OFFSET + PLACES * 8
 const REPLY_OFFSET = REQUEST_OFFSET + RING_SPACE
 /** Room for one record without payload for every place, so that a reply never waits for the host. */
 const REPLY_SPARE = PLACES * 16 + UNTOLD_BYTES + 64
+/**
+ * An actor without jobs gets none while it has not passed so many that were taken back: of each that went by port a
+ * copy lies there until it does. Chosen: a client that gives up one job and asks for another is not kept waiting.
+ */
+export const UNSEEN = 8
 
 /** Values of STATE. RUN: looks at its ring by itself. PARK: asleep on STATE. LOOP: in its event loop. */
 const RUN = 0
@@ -99,14 +104,19 @@ export class HostEnd<T extends Held> {
   #depth = 0
   #cancels = 0
   #isGiving = false
+  /** jobs taken back that the actor may not have passed, and where the last of their records stands */
+  #unseen = 0
+  #unseenAt = 0
+  #news = 0
   /** the actor was told to take no more jobs */
   isHalted = false
   #transfer: readonly unknown[] | undefined
   readonly ports: ActorPorts
   readonly #maxBytes: number
   readonly #post = (value: unknown): void => {
-    if (this.#maxBytes > 0) checkSize(value, this.#maxBytes, this.#transfer)
-    this.#values.postMessage(value, this.#transfer as never)
+    const transfer = this.#transfer
+    if (this.#maxBytes > 0) checkSize(value, this.#maxBytes, transfer)
+    this.#values.postMessage(value, transfer as never)
   }
 
   readonly #fetch = (): unknown => fetchFrom(this.#values)
@@ -158,7 +168,10 @@ export class HostEnd<T extends Held> {
       this.#isGiving = false
       this.#transfer = undefined
     }
-    if (position === undefined) return false
+    if (position === undefined) {
+      if (this.#unseen > 0) this.#unseen = UNSEEN // their records leave no room
+      return false
+    }
     this.#nextId = after(id)
     job.id = id
     job.position = position
@@ -191,10 +204,21 @@ export class HostEnd<T extends Held> {
     return state === LOOP || state === WAKING
   }
 
+  /** Has the actor so many jobs that were taken back still to pass, or do they leave no room? */
+  get isBehind (): boolean {
+    if (this.#unseen === 0) return false
+    if (this.#words.requests.isPassed(this.#unseenAt)) this.#unseen = 0
+    return this.#unseen >= UNSEEN
+  }
+
+  /** How far the actor has said that it read: another number whenever it has looked and something was there. */
+  get passed (): number { return this.#words.requests.passed }
+
   /** Take one job back: true when the actor had not claimed it; then it is out of the mailbox. */
   takeBack (job: T): boolean {
     // one that has begun is not looked for: where it stood others stand, and 2 GiB later its position is ahead again
     if (!this.#holds(job) || this.startedAtMs(job) !== 0 || !this.#words.requests.revoke(job.position)) return false
+    if (this.#unseen++ === 0 || ((job.position - this.#unseenAt) | 0) > 0) this.#unseenAt = job.position
     this.#release(job)
     return true
   }
@@ -297,9 +321,12 @@ export class HostEnd<T extends Held> {
   /** Post a message that the actor reads before it takes its next job, also when it is asleep. */
   tell (message: ToActor): void {
     this.#bell.postMessage(message)
-    Atomics.or(this.#words.control, COMMAND, NEWS)
+    if ((Atomics.or(this.#words.control, COMMAND, NEWS) & NEWS) === 0) this.#news++
     this.wake()
   }
+
+  /** 0 where the actor has looked since it was told something; else a number that stays the same until it does. */
+  get news (): number { return (Atomics.load(this.#words.control, COMMAND) & NEWS) === 0 ? 0 : this.#news }
 
   get hasReply (): boolean { return this.#words.replies.hasRecord }
 

@@ -64,6 +64,8 @@ export class Placing {
   readonly #events: PlacingEvents
   readonly #actors: readonly Actor<Job>[]
   readonly #idle: IdleSet
+  /** without jobs, and not idle: they have jobs that were taken back to pass first */
+  readonly #behind = new Set<Actor<Job>>()
   readonly #lowest: number
   /** slots in open tiers; they come first */
   #openSlots = 0
@@ -113,15 +115,14 @@ export class Placing {
   /** Actors that could start a job now: none while jobs wait here. */
   get idleActors (): number {
     if (this.backlog > 0) return 0
-    return this.#actors.filter(({ state, mailbox }) =>
-      state === 'closed' || (state === 'open' && mailbox!.depth === 0)).length
+    return this.#actors.filter((actor) => actor.state === 'closed' || isIdle(actor)).length
   }
 
   /** An actor that may have a new job now, ahead of nobody: undefined where it must wait. */
   actorFor (job: Job): Actor<Job> | undefined {
     if (!job.isKeyed) return this.queue.length > 0 ? undefined : this.#pick(job, job.acceptedAtMs)
     const home = this.keyed.homeOf(job.options.key!)
-    return home?.state === 'open' && home.mailbox!.depth === 0 && this.keyed.peek(home) === undefined ? home : undefined
+    return home !== undefined && isIdle(home) && this.keyed.peek(home) === undefined ? home : undefined
   }
 
   /** Let a new job wait. */
@@ -158,6 +159,7 @@ export class Placing {
         : mailbox.give(job, kind.index | WITH_META, { input: job.input, meta }, job.options.transfer)
       if (!isGiven) {
         this.putBack(job)
+        this.settled(actor)
         return false
       }
     } catch (error) {
@@ -186,11 +188,24 @@ export class Placing {
   /** To be called when jobs may have left an actor's mailbox, and when the actor changed its state. */
   settled (actor: Actor<Job>): void {
     const isEmpty = (actor.mailbox?.depth ?? 0) === 0
-    if (actor.state !== 'open') this.#idle.remove(actor.slot.id)
-    else if (isEmpty) this.#idle.add(actor.slot.id)
+    if (this.#behind.size > 0) this.#behind.delete(actor)
+    if (isIdle(actor)) this.#idle.add(actor.slot.id)
+    else this.#idle.remove(actor.slot.id)
     if (!isEmpty) return
+    if (actor.state === 'open' && actor.mailbox!.isBehind) this.#waitFor(actor)
     actor.workMs = 0
     if (this.#options.metric === 'demand') this.#load.leave(actor.slot.id)
+  }
+
+  /** It idles when it has passed what was taken back: nobody tells. */
+  #waitFor (actor: Actor<Job>): void {
+    this.#behind.add(actor)
+    this.#armSlowTimer()
+  }
+
+  /** Those that have caught up idle again. */
+  #lookAtBehind (): void {
+    for (const actor of [...this.#behind]) if (actor.mailbox?.isBehind !== true) this.settled(actor)
   }
 
   /** Let the gate look at the load; act on what it opened or closed. */
@@ -229,6 +244,7 @@ export class Placing {
     if (nowMs >= this.#overdueAtMs) this.#dropOverdue(nowMs)
     this.#revokeFromSlow(nowMs)
     if (this.keyed.length > 0) {
+      if (this.#behind.size > 0) this.#lookAtBehind()
       for (const actor of this.keyed.actors()) this.#rehome(actor)
       for (const actor of this.keyed.actors()) this.#giveKeyed(actor, nowMs)
       this.look(nowMs)
@@ -243,7 +259,10 @@ export class Placing {
         const actor = job === undefined ? undefined : this.#pick(job, nowMs)
         if (actor === undefined) break
         this.queue.shift()
-        if (!this.give(job!, actor, nowMs)) break
+        if (!this.give(job!, actor, nowMs)) {
+          if (this.#behind.has(actor)) continue // others may have room
+          break
+        }
         given++
         // the gate sees each actor that became active: the next job may go to a tier that opened
         this.look(nowMs)
@@ -307,6 +326,7 @@ export class Placing {
 
   /** Idle actors first, lowest tier first; then the one with the least work among those that may hold another. */
   #pick (job: Job, nowMs: number): Actor<Job> | undefined {
+    if (this.#behind.size > 0) this.#lookAtBehind()
     const idle = this.#idle.first(this.#openSlots)
     if (idle >= 0) return this.#actors[idle]
     if (job.options.transfer !== undefined) return this.#doneActor()
@@ -325,7 +345,7 @@ export class Placing {
   /** May an actor that has jobs be given another? Depth is earned by short jobs, or by waiting for what jobs await. */
   #hasRoom (actor: Actor<Job>, nowMs: number): boolean {
     const { depth, isHalted } = actor.mailbox!
-    if (isHalted) return false
+    if (isHalted || depth === 0) return false // one without jobs idles, or has to catch up first
     if (this.#isAwaiting(actor, nowMs)) return true
     if (nowMs - actor.progressAtMs > SLOW_MS) return false
     return (depth === 1 && actor.workMs < SECOND_MS) || (depth < WINDOW_JOBS && actor.workMs <= WINDOW_MS)
@@ -360,6 +380,7 @@ export class Placing {
     for (;;) {
       const job = this.keyed.peek(actor)
       if (job === undefined || actor.state !== 'open') return
+      if (this.#behind.has(actor)) return
       if (actor.mailbox!.depth > 0 && (job.options.transfer !== undefined || !this.#hasRoom(actor, nowMs))) return
       this.keyed.shift(actor)
       if (!this.give(job, actor, nowMs)) return
@@ -417,13 +438,19 @@ export class Placing {
       // a short job does not ring where another follows it
       for (const actor of this.#actors) if (actor.mailbox?.hasReply === true) this.#events.unread(actor)
       if (this.#load.openTier !== this.gate.openTier) this.#followGate()
-      // nobody tells that an actor's jobs all await something now
-      // also where an idle actor's ring was full of records taken back, which it passes over meanwhile
+      // nobody tells that an actor's jobs all await something now, or that it has passed what was taken back
+      const behind = this.#behind.size
+      this.#lookAtBehind()
+      let isWatched = this.#actors.some(({ mailbox }) => (mailbox?.depth ?? 0) > 1)
+      for (const { slot, mailbox } of this.#behind) {
+        if (slot.id >= this.#openSlots) continue // it looks when its tier opens
+        mailbox!.wake()
+        isWatched = true
+      }
       const isWaiting = this.queue.length > 0 &&
         (this.#options.asyncPerActor > 1 || this.#idle.first(this.#openSlots) >= 0)
-      const isDeep = this.#actors.some(({ mailbox }) => (mailbox?.depth ?? 0) > 1)
-      if (isDeep) this.#armSlowTimer()
-      if (isWaiting || isDeep) this.dispatch()
+      if (isWatched) this.#armSlowTimer()
+      if (isWaiting || isWatched || this.#behind.size < behind) this.dispatch()
     })
   }
 
@@ -436,7 +463,7 @@ export class Placing {
     // a job whose buffers were moved cannot go elsewhere: its actor may still take it
     const ahead = closed.filter(holdsMoved).at(-1)
     this.#load.openTier = ahead?.slot.tier ?? openTier
-    if (ahead !== undefined) this.#armSlowTimer()
+    if (ahead !== undefined || this.#behind.size > 0) this.#armSlowTimer()
     for (const actor of closed) this.takeBackAll(actor)
     // what was taken back waits; the gate looks at it
     if (this.queue.length === this.#seenBacklog) return
@@ -459,11 +486,16 @@ export class Placing {
       if (actor.state === 'closed' && !this.#crew.isRestarting(actor)) {
         this.#crew.open(actor).catch(() => {}) // its end is reported by gone()
         wanted--
-      } else if (actor.state === 'opening' || (actor.state === 'open' && actor.mailbox!.depth === 0)) {
+      } else if (actor.state === 'opening' || isIdle(actor)) {
         wanted--
       }
     }
   }
+}
+
+/** It has no jobs, and looks for them. */
+function isIdle ({ state, mailbox }: Actor<Job>): boolean {
+  return state === 'open' && mailbox!.depth === 0 && !mailbox!.isBehind
 }
 
 /** Has it a job to begin whose buffers were moved? */

@@ -4,7 +4,7 @@ import { getPriority, setPriority } from 'node:os'
 /** Can a thread have a nice value of its own, and set it? Elsewhere than on Linux the calls are the whole process's. */
 export const hasOwnPriority = process.platform === 'linux'
 
-/** Let the calling thread run so far below where it runs now, 0 to 19, at 19 at most. It stays where that is refused. */
+/** Let the calling thread run so far below where it does now, 0 to 19, and at 19 at most; it stays where that fails. */
 export function lowerPriority (by: number): void {
   if (!hasOwnPriority || by === 0) return
   try {

@@ -223,11 +223,19 @@ export class Ring {
 
   /** Writer: take a record back; true when the reader had not claimed it and now never will. */
   revoke (position: number): boolean {
-    if (((position - Atomics.load(this.#control, this.#tailWord)) | 0) < 0) return false
+    if (this.isPassed(position)) return false
     const at = (position & MASK) >> 2
     const word = Atomics.load(this.#words, at)
     return (word & 15) === QUEUED && Atomics.compareExchange(this.#words, at, word, word | REVOKED) === word
   }
+
+  /** Writer: has its reader said that it passed this record? */
+  isPassed (position: number): boolean {
+    return ((position - Atomics.load(this.#control, this.#tailWord)) | 0) < 0
+  }
+
+  /** Writer: how far its reader has said that it read. */
+  get passed (): number { return Atomics.load(this.#control, this.#tailWord) }
 
   #copy (to: number, count: number): void {
     if (count > 64) this.#words.set(scratch.subarray(0, count), to)

@@ -277,6 +277,7 @@ export class Scheduler {
   async broadcast<Name extends JobName> (name: Name, value: JobInput<Name>): Promise<void> {
     const kind = this.#kindOf(name)
     this.#settling.enter()
+    this.#settling.watch()
     try {
       await this.#broadcasts.send(name, kind.index, value, this.#actors)
     } catch (error) {

@@ -94,7 +94,8 @@ export class Settling {
     this.#recycler = recycler
     this.#kindOf = kindOf
     this.quarantine = new Quarantine(options)
-    this.#watchdog = new Watchdog(clock, crew, (mailbox) => this.#halted.has(mailbox))
+    this.#watchdog = new Watchdog(clock, crew, ({ slot }) => slot.tier <= placing.gate.openTier,
+      (mailbox) => this.#halted.has(mailbox))
     for (const { slot } of crew.actors) {
       if (!this.#tierIndex.has(slot.tier)) this.#tierIndex.set(slot.tier, this.#tierIndex.size)
     }
@@ -107,7 +108,7 @@ export class Settling {
 
   /** A job is in an actor's mailbox: start its run clock, and look for its reply. */
   given (job: Job, actor: Actor<Job>, nowMs: number, wasIdle: boolean): void {
-    this.#watchdog.arm()
+    this.watch()
     if (job.timeoutMs > 0 && nowMs + job.timeoutMs < this.#sweepAtMs) this.#sweepAt(nowMs + job.timeoutMs, nowMs)
     const pollMs = wasIdle && actor.mailbox!.isWaking ? WAKE_POLL_MS : POLL_MS
     // the reply of a job that runs longer is not near
@@ -116,6 +117,9 @@ export class Settling {
     // it may have replied before the bell was asked for
     if (actor.mailbox!.hasReply) this.#clock.soon(() => this.collect(actor))
   }
+
+  /** Something is asked of the actors: those that do not look are found. */
+  watch (): void { this.#watchdog.arm() }
 
   /** `mailbox` is that of the life which sent it: that of an actor that is gone is read once more. */
   onMessage (actor: Actor<Job>, mailbox: Mailbox<Job>, message: FromActor): void {

@@ -1,4 +1,4 @@
-// Finds actors that begin nothing because something a job left behind blocks their event loop: no run clock tells that.
+// Finds actors that begin nothing since something that a job left behind blocks them: no run clock tells that.
 import type { Clock, Timer } from './clock.js'
 import type { Mailbox } from './mailbox.js'
 import type { Job } from './pending.js'
@@ -14,18 +14,22 @@ const LOOK_MS = 3000
 export class Watchdog {
   readonly #clock: Clock
   readonly #crew: Crew<Job>
+  readonly #mayTake: (actor: Actor<Job>) => boolean
   readonly #isHalted: (mailbox: Mailbox<Job>) => boolean
   #timer: Timer | undefined
-  /** the id of the first job that had not begun at the last look, 0 where the actor only had to end */
-  #seen = new Map<Mailbox<Job>, number>()
+  /** what had begun nothing at the last look, and how far it had come */
+  #seen = new Map<Mailbox<Job>, string>()
 
-  constructor (clock: Clock, crew: Crew<Job>, isHalted: (mailbox: Mailbox<Job>) => boolean) {
+  /** `mayTake`: is its tier open? */
+  constructor (clock: Clock, crew: Crew<Job>, mayTake: (actor: Actor<Job>) => boolean,
+    isHalted: (mailbox: Mailbox<Job>) => boolean) {
     this.#clock = clock
     this.#crew = crew
+    this.#mayTake = mayTake
     this.#isHalted = isHalted
   }
 
-  /** To be called with each job that is given; costs nothing but once in a while. */
+  /** To be called with each job that is given and each broadcast; costs nothing but once in a while. */
   arm (): void {
     this.#timer ??= this.#clock.after(LOOK_MS, () => this.#look())
   }
@@ -38,23 +42,23 @@ export class Watchdog {
     this.#seen = new Map()
     for (const actor of this.#crew.actors) {
       const { mailbox, state } = actor
-      if (mailbox === undefined || (state === 'open' && mailbox.depth === 0)) continue
+      if (mailbox === undefined || (state === 'open' && !this.#isAsked(actor))) continue
       this.arm()
-      const first = firstWaiting(actor)
-      if (first === undefined || this.#isHalted(mailbox)) continue
-      if (before.get(mailbox) !== first) this.#seen.set(mailbox, first)
+      if (!runsNothing(actor) || this.#isHalted(mailbox)) continue
+      // the jobs may be others by now: those before were given up by who waited for them
+      const soFar = `${mailbox.passed} ${mailbox.news} ${actor.jobs}`
+      if (before.get(mailbox) !== soFar) this.#seen.set(mailbox, soFar)
       else this.#crew.kill(actor, new Error(`it has begun nothing for ${LOOK_MS} ms: its event loop is blocked`))
     }
   }
+
+  /** Has it jobs, or something to read? */
+  #isAsked (actor: Actor<Job>): boolean {
+    const { depth, news, isBehind } = actor.mailbox!
+    return depth > 0 || news > 0 || (isBehind && this.#mayTake(actor))
+  }
 }
 
-/** Undefined where the actor runs something, or nothing is asked of it. */
-function firstWaiting ({ state, mailbox }: Actor<Job>): number | undefined {
-  if (state !== 'open' && state !== 'draining') return undefined
-  let first = 0
-  for (const job of mailbox!.jobs()) {
-    if (mailbox!.startedAtMs(job) !== 0) return undefined
-    if (first === 0) first = job.id
-  }
-  return first
+function runsNothing ({ state, mailbox }: Actor<Job>): boolean {
+  return (state === 'open' || state === 'draining') && [...mailbox!.jobs()].every((job) => mailbox!.startedAtMs(job) === 0)
 }

@@ -56,6 +56,8 @@ export class InlineMailbox<T extends Held> implements Mailbox<T> {
   readonly #replies: Reply<T>[] = []
   #nextId = 1
   #pending = 0
+  /** jobs that have begun */
+  passed = 0
   #isArmed = false
   #isHalted = false
   #isStopped = false
@@ -75,6 +77,8 @@ export class InlineMailbox<T extends Held> implements Mailbox<T> {
   get isHalted (): boolean { return this.#isHalted }
   get isWaking (): boolean { return false }
   get isInLoop (): boolean { return true }
+  get isBehind (): boolean { return false }
+  get news (): number { return 0 }
   get hasReply (): boolean { return this.#replies.length > 0 }
   /** What blocks the event loop blocks the host too. */
   get isDeaf (): boolean { return false }
@@ -197,6 +201,7 @@ export class InlineMailbox<T extends Held> implements Mailbox<T> {
     const mayTake = this.#hasBegun && !this.#isHalted && this.#slot.tier <= this.#load.openTier
     const entry = mayTake && this.#pending < this.#options.asyncPerActor ? this.#waiting.shift() : undefined
     if (entry === undefined) return
+    this.passed++
     this.#run(entry, this.#loaded)
     this.wake()
   }

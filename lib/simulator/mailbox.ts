@@ -1,5 +1,5 @@
 // A mailbox with its actor under virtual time: the steps of mailbox.ts and actor.ts that the other side can see.
-import { ERROR, OK, UNSENDABLE, WITH_META } from '../mailbox.js'
+import { ERROR, OK, UNSEEN, UNSENDABLE, WITH_META } from '../mailbox.js'
 import type { FromActor, Tell } from '../jobs.js'
 import type { Load } from '../load.js'
 import type { Held, Mailbox, OnReply } from '../mailbox.js'
@@ -27,6 +27,8 @@ export interface World {
   readonly jobs: readonly string[]
   /** jobs that a mailbox has room for */
   readonly places: number
+  /** jobs taken back and not passed from which on an actor is behind @default as in mailbox.ts */
+  readonly unseen?: number
   /** from the opening of a slot until its actor is ready */
   bootMs (): number
   /** does this one die while it opens? */
@@ -104,6 +106,10 @@ export class SimulatedMailbox<T extends Held> implements Mailbox<T> {
   #requests: Entry<T>[] = []
   #replies: Reply<T>[] = []
   #nextId = 1
+  /** jobs taken back that the actor may not have passed, the last of them, and how far it has come: ids */
+  #unseen = 0
+  #unseenId = 0
+  passed = 0
   #isArmed = false
   isHalted = false
   #isStopped = false
@@ -140,6 +146,11 @@ export class SimulatedMailbox<T extends Held> implements Mailbox<T> {
   get hasReply (): boolean { return this.#replies.length > 0 }
   get isWaking (): boolean { return this.#isWaking }
   get isInLoop (): boolean { return this.#isAsleep || this.#isWaking }
+  get news (): number { return this.#news[0]?.seq ?? 0 }
+  get isBehind (): boolean {
+    return this.#unseen >= (this.#world.unseen ?? UNSEEN) && this.passed < this.#unseenId
+  }
+
   get running (): T | undefined { return this.#running && this.jobOf(this.#running.id) }
   /** Jobs that have not been replied to. */
   get unfinished (): number {
@@ -180,6 +191,9 @@ export class SimulatedMailbox<T extends Held> implements Mailbox<T> {
     this.#world.preempt?.()
     const entry = this.#held.get(job.id)
     if (entry?.job !== job || !this.swap(entry, QUEUED, REVOKED)) return false
+    if (this.passed >= this.#unseenId) this.#unseen = 0
+    this.#unseen++
+    this.#unseenId = Math.max(this.#unseenId, entry.id)
     this.#release(entry)
     return true
   }
@@ -325,14 +339,20 @@ export class SimulatedMailbox<T extends Held> implements Mailbox<T> {
     this.#readNews()
     if (this.#isStopped) return this.#stop()
     if (this.#mayTake) {
-      let entry = this.#requests.shift()
-      while (entry !== undefined && !this.swap(entry, QUEUED, TAKEN)) entry = this.#requests.shift()
+      let entry = this.#next()
+      while (entry !== undefined && !this.swap(entry, QUEUED, TAKEN)) entry = this.#next()
       if (entry !== undefined) return this.#claim(entry)
     }
     this.#ring()
     if (this.#pending >= this.#post.asyncPerActor) return // a settled job pumps again
     if (this.#pending === 0 && this.#load.backlog === 0) this.#load.leave(this.#post.slot)
     this.#isAsleep = true
+  }
+
+  #next (): Entry<T> | undefined {
+    const entry = this.#requests.shift()
+    if (entry !== undefined) this.passed = entry.id
+    return entry
   }
 
   /** Claiming and starting are two steps: the host may look between them. */

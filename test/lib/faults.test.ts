@@ -281,6 +281,31 @@ t.test('20,000 waiting jobs cancelled newest first never run', async (t) => {
   t.equal(words[0], 0)
 })
 
+t.test('inputs whose getters offload a job, cancel their own or close the pool: each job gets its own result, and close() ends', async (t) => {
+  const pool = await start(t)
+  const controller = new AbortController()
+  const inner = new Map<number, Promise<unknown>>()
+  let made = 0
+  const another = (): void => {
+    const number = ++made
+    inner.set(number, pool.offload('echo', number).catch((error: any) => error.code))
+  }
+  let closing: Promise<void> | undefined
+  const results = await Promise.allSettled([
+    pool.offload('echo', { get a () { another(); return 1 } }),
+    pool.offload('echo', { get a () { another(); return 2 }, other: new Map() }),
+    pool.offload('echo', { get a () { controller.abort(); return 3 } }, { signal: controller.signal }),
+    pool.offload('echo', { get a () { closing ??= pool.close(); return 4 } })
+  ])
+  t.match(results, [{ value: { a: 1 } }, { value: { a: 2 } }, {}, { value: { a: 4 } }])
+  t.ok(made >= 2)
+  t.equal(await inner.get(1), 1)
+  // one that was given twice, the second time while the pool closed, has offloaded twice
+  for (const [number, result] of inner) t.ok([number, code('CLOSED').code].includes(await result as any), `${number}`)
+  t.equal(getEventListeners(controller.signal, 'abort').length, 0)
+  await closing
+})
+
 t.test('close waits for 3 running jobs of different length; during and after it jobs are refused', async (t) => {
   const pool = await start(t, { tiers: [{ actors: 3 }] })
   const running = [20, 60, 120].map((ms) => pool.offload('slow', ms))

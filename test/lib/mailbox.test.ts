@@ -4,7 +4,7 @@ import { receiveMessageOnPort } from 'node:worker_threads'
 import fc from 'fast-check'
 import t from 'tap'
 import { Load } from '#lib/load'
-import { ActorEnd, ERROR, HostEnd, OK, PLACES } from '#lib/mailbox'
+import { ActorEnd, ERROR, HostEnd, OK, PLACES, UNSEEN } from '#lib/mailbox'
 import { RING_BYTES } from '#lib/ring'
 import { VirtualClock } from '#lib/simulator/clock'
 import { SimulatedMailbox } from '#lib/simulator/mailbox'
@@ -73,6 +73,66 @@ t.test('who is told of a record may read the replies itself: each of 3 is read o
   t.strictSame(read.sort(), ['one', 'three', 'two'])
   t.notOk(host.hasReply)
   t.equal(host.depth, 0)
+})
+
+t.test(`after ${UNSEEN} jobs were taken back an actor is behind until it has passed the last of them`, async (t) => {
+  const { host, actor } = bothEnds(t)
+  const give = () => {
+    const job = makeJob('job')
+    t.ok(host.give(job, 0, new Uint8Array(10), undefined))
+    return job
+  }
+  for (let round = 0; round < 3; round++) {
+    const before = host.passed
+    for (let n = 1; n <= UNSEEN; n++) {
+      t.equal(host.isBehind, false)
+      host.takeBack(give())
+    }
+    t.equal(host.isBehind, true)
+    t.equal(host.passed, before)
+    t.equal(actor.take(), undefined)
+    t.equal(host.isBehind, false)
+    t.not(host.passed, before)
+    t.equal(receiveMessageOnPort(host.ports.values), undefined, 'no copy is left')
+  }
+  // those taken back at once are revoked from the last to the first
+  const some = Array.from({ length: UNSEEN + 1 }, give)
+  t.equal(host.takeBackMany(UNSEEN, true).length, UNSEEN)
+  t.equal(actor.take()?.id, some[0]!.id)
+  t.equal(host.isBehind, true)
+  t.equal(actor.take(), undefined)
+  t.equal(host.isBehind, false)
+})
+
+t.test('an actor is behind where fewer jobs that were taken back leave no room in its ring', async (t) => {
+  const { host, actor } = bothEnds(t)
+  const lengthOf = (value: unknown): number => {
+    const before = host.passed
+    host.give(makeJob('measured'), 0, value, undefined)
+    actor.reply(actor.take()!.id, 1, OK, null)
+    actor.take()
+    host.drain(() => {})
+    return (host.passed - before) | 0
+  }
+  // of a text three times its length has to be free, so it takes several to come near a sixth of the ring
+  const large = (units: number) => [10_000, 6000, 3000, units].map((length) => 'x'.repeat(length))
+  const filling = (bytes: number) => {
+    const all = Array.from({ length: 400 }, (_, at) => large(1000 + at * 10))
+    return all.find((texts) => lengthOf(texts) === bytes)
+  }
+  const records = [...Array(5).fill(filling(21_840)), filling(RING_BYTES - 5 * 21_840)]
+  while (host.passed % RING_BYTES !== 0) lengthOf(null)
+  for (const record of records) {
+    const job = makeJob('large')
+    t.equal(host.give(job, 0, record, undefined), true)
+    host.takeBack(job)
+  }
+  t.equal(host.isBehind, false)
+  t.equal(host.give(makeJob('small'), 0, null, undefined), false)
+  t.equal(host.isBehind, true)
+  t.equal(actor.take(), undefined)
+  t.equal(host.isBehind, false)
+  t.equal(host.give(makeJob('small'), 0, null, undefined), true)
 })
 
 t.test('of 3 jobs of which the first lies above a passed-over place, the last given are taken back first', async (t) => {

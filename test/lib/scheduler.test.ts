@@ -252,13 +252,15 @@ t.test('a full queue refuses with 503 and whole seconds to wait, and what was re
   const scheduler = await start(t, { maxQueued: 2 })
   const words = sharedWords(1)
   const held = scheduler.offload('wait', 100)
-  const results = await Promise.allSettled(Array.from({ length: 6 }, () => scheduler.offload('count', words)))
+  const { signal } = new AbortController()
+  const results = await Promise.allSettled(Array.from({ length: 6 }, () => scheduler.offload('count', words, { signal })))
   await held
   const refused = results.filter((result) => result.status === 'rejected')
   t.ok(refused.length >= 3)
   const message = 'job count: 1 actor open, 2 jobs queued, limit 2 (maxQueued); retry after 1 s'
   for (const { reason } of refused) t.match(reason, { ...code('OVERLOADED'), statusCode: 503, retryAfterS: 1, message })
   t.equal(Atomics.load(words, 0), 6 - refused.length)
+  t.equal(getEventListeners(signal, 'abort').length, 0)
 })
 
 t.test('jobs of one key run in order on one actor, and so do 500 of one mailbox', async (t) => {

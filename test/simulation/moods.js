@@ -79,7 +79,7 @@ const moods = {
   moved: { share: 1, transfer: 0.5, replans: 0.4, recycle: 0.5, cancel: 0.3, strayRuns: 0.4 },
   machine: { share: 1.5, replans: 1, bootDies: 0.25, restMs: 30 },
   told: { share: 1, tells: 1, recycle: 0.6, exitRuns: 0.6, replans: 0.3 },
-  blocked: { share: 0.15, blocks: 0.1, recycle: 0, retire: 0, restMs: 12_000, never: 0, tells: 0 },
+  blocked: { share: 0.15, blocks: 0.1, recycle: 0, retire: 0, restMs: 12_000, never: 0, tells: 0.3 },
   crowd: {
     share: 0.03,
     jobs: 700,
@@ -165,6 +165,7 @@ function drawSettings (random, base) {
   mood.exits = chance(mood.exitRuns) ? mood.exits : 0
   mood.bootDies = chance(mood.bootDies) ? 0.3 : 0
   mood.stray = chance(mood.strayRuns) ? 0.1 : 0
+  times.unseen = chance(0.5) ? 1 + upTo(2) : undefined
   return { mood, layout, options, times }
 }
 

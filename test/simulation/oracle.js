@@ -88,6 +88,8 @@ class Oracle {
     /** mailbox -> since when all that it has begun awaits something while jobs wait */
     this.awaitsSinceMs = new Map()
     this.aheadSinceMs = undefined
+    /** mailbox -> when it was last seen to have much to pass that was taken back */
+    this.behindAtMs = new WeakMap()
     current = this
   }
 
@@ -131,7 +133,15 @@ class Oracle {
   }
 
   mayTake ({ state, slot }) { return state === 'open' && slot.tier <= this.world.openTier }
-  isIdle (actor) { return this.mayTake(actor) && actor.mailbox.depth === 0 }
+  isIdle (actor) { return this.mayTake(actor) && actor.mailbox.depth === 0 && this.hasCaughtUp(actor.mailbox) }
+
+  /** Has it passed what was taken back, or not much of it? The host is not told, and looks now and then. */
+  hasCaughtUp (mailbox) {
+    const nowMs = this.world.clock.now()
+    if (mailbox.isBehind) this.behindAtMs.set(mailbox, nowMs)
+    return !mailbox.isBehind && !(nowMs <= this.behindAtMs.get(mailbox) + 4 + this.world.slackMs)
+  }
+
   isDone ({ mailbox }) { return mailbox.depth === 1 && mailbox.hasReply && !mailbox.isHalted }
 
   /** All that it has begun is async and waits, and it may begin another. */
@@ -155,7 +165,7 @@ class Oracle {
   hasRoom (actor, isSurely = true) {
     const { mailbox } = actor
     const { clock, preemptedMs } = this.world
-    if (!this.mayTake(actor) || mailbox.isHalted) return false
+    if (!this.mayTake(actor) || mailbox.isHalted || mailbox.depth === 0) return false
     // the host is not told when an actor's jobs all await something, and looks now and then
     if (!isSurely && this.isAwaiting(actor, false)) return true
     const [sinceMs, atMostMs] = this.progressAtMs.get(mailbox)
@@ -235,6 +245,7 @@ class Oracle {
     record.wasQueued = false
     if (isMoved) this.hasMoved = true
     if (mailbox.isHalted) world.fail(`job ${record.order} is given to actor ${slot.id}, which is halted`)
+    if (depth === 0 && mailbox.isBehind) world.fail(`job ${record.order} is given to actor ${slot.id}, which has not passed what was taken back`)
     const isDone = this.isDone(actor)
     const hasRoom = depth === 0 || isDone || this.hasRoom(actor, false)
     if (depth === 0 || (!mailbox.isWaking && this.isAwaiting(actor))) this.progresses(mailbox)

@@ -504,7 +504,7 @@ class World {
       else if (mailbox.unfinished > 0) unfinished++
       else if (mailbox.depth > 0) maybe++
       for (const { isSettled } of mailbox.jobs()) if (!isSettled) held++
-      if (idle === undefined && state === 'open' && mailbox.depth === 0 && slot.tier <= this.openTier) idle = slot
+      if (idle === undefined && state === 'open' && mailbox.depth === 0 && slot.tier <= this.openTier && this.oracle.hasCaughtUp(mailbox)) idle = slot
     }
     const pending = this.accepted - this.settled
     const waiting = pending - held
@@ -534,7 +534,7 @@ class World {
         if (record.key === undefined || !record.isAccepted || record.settled > 0 || this.isHeld(record)) continue
         keyed++
         const home = this.oracle.placing.keyed.homeOf(record.key)
-        if (home?.state === 'open' && home.mailbox.depth === 0) {
+        if (home?.state === 'open' && home.mailbox.depth === 0 && this.oracle.hasCaughtUp(home.mailbox)) {
           this.fail(`job ${record.order} waits while the actor ${home.slot.id} of its key idles`)
         }
       }
