@@ -83,6 +83,17 @@ export function connect (address: RedisAddress, kind: keyof typeof kinds, name: 
   return client
 }
 
+/** What an error of a connection says, with the address; that of a name with several addresses has one for each. */
+export function reasonOf (error: Error): string {
+  const { code, address, port, errors } = error as NodeJS.ErrnoException &
+  { address?: string, port?: number, errors?: readonly Error[] }
+  if (errors !== undefined && errors.length > 0) return [...new Set(errors.map(reasonOf))].join(', ')
+  if (code === 'ECONNREFUSED' && address !== undefined) {
+    return `connection refused at ${address.includes(':') ? `[${address}]` : address}:${port}`
+  }
+  return error.message || String(error)
+}
+
 /**
  * What one turn of the event loop writes goes out with one call of the kernel: such calls were a quarter of what a job
  * cost this process. Unlike the pipelines that ioredis can make by itself, no command waits for the answer of one

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { WaitingError } from 'bullmq'
 import { Answers } from './answer.js'
-import { BrokerClock, connect, FETCH_WAIT_S, Subscription } from './connection.js'
+import { BrokerClock, connect, FETCH_WAIT_S, reasonOf, Subscription } from './connection.js'
 import { maxEnvelopeText } from './envelope.js'
 import { Fetching } from './fetching.js'
 import { makeId, queueOf } from './id.js'
@@ -215,7 +215,7 @@ export class Consumer implements Serving {
   get #member (): string { return `${this.#settings.instance}:${this.#slots.size}` }
 
   #onError (error: Error): void {
-    const text = inWords(error.message || String(error))
+    const text = inWords(reasonOf(error))
     if (text === this.#lastError || this.#isStopping) return
     this.#lastError = text
     this.#log.warn(`worker of shard ${this.#shard}: ${text}`)

@@ -1,6 +1,6 @@
 // Looks at one Redis as the tier will use it: version, settings, rights, latency, clock, and queues that nobody serves.
 import { once } from 'node:events'
-import { BrokerClock, connect, isForbidden, readFacts } from './connection.js'
+import { BrokerClock, connect, isForbidden, readFacts, reasonOf } from './connection.js'
 import { Keys } from './keys.js'
 import type { Client, RedisAddress, ServerFacts } from './connection.js'
 
@@ -28,7 +28,7 @@ const PINGS = 20
 /** Look at the Redis of one shard. Never rejects. */
 export async function diagnose (address: RedisAddress, shard: number, options: DiagnosisOptions): Promise<Finding[]> {
   let reason = `no answer within ${CONNECT_MS} ms`
-  const client = connect(address, 'producer', 'fs-doctor', CONNECT_MS, (error) => { reason = error.message || String(error) })
+  const client = connect(address, 'producer', 'fs-doctor', CONNECT_MS, (error) => { reason = reasonOf(error) })
   try {
     await once(client, 'ready', { signal: AbortSignal.timeout(CONNECT_MS) })
   } catch {

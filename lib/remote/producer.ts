@@ -1,7 +1,7 @@
 // The producer's side of one Redis: admission, submits and their waiters, and the loop that samples, sweeps and probes.
 import { errors } from '../errors.js'
 import { Breaker, NOT_CONNECTED } from './breaker.js'
-import { BrokerClock, connect, isForbidden, readFacts, Subscription } from './connection.js'
+import { BrokerClock, connect, isForbidden, readFacts, reasonOf, Subscription } from './connection.js'
 import { Depths } from './depths.js'
 import { onHint } from './hints.js'
 import { makeId, queueOf } from './id.js'
@@ -50,7 +50,7 @@ export class Producer {
     const closed = 'the connection is closed'
     let reason = closed
     const client = connect(address, 'producer', `fs-p:${settings.instance}`, settings.commandTimeoutMs, (error) => {
-      if (error.message !== '') reason = inWords(error.message)
+      reason = inWords(reasonOf(error))
       if (breaker.isOpen) breaker.reason = reason
     })
     const clock = new BrokerClock(settings.now)

@@ -175,6 +175,17 @@ t.test('worker ends where --queues names a job that there is not; doctor --bench
   t.match(away, { status: 1, stdout: /WRONG +connection: .*\n1 wrong, 0 notes\n$/ })
 })
 
+t.test('doctor names the cause and the address where nobody listens: of a server, and of each address of a name', async (t) => {
+  const refused = (...args: string[]): string => {
+    const { status, stdout, stderr } = run('doctor', ...args)
+    t.equal(status, 1)
+    t.equal(stderr, '')
+    return /^ {2}WRONG {2}connection: (.*)$/m.exec(stdout)![1]!
+  }
+  t.equal(refused('--redis', 'redis://127.0.0.1:1'), 'connection refused at 127.0.0.1:1')
+  t.match(refused('--redis', 'redis://localhost:1'), /^connection refused at (127\.0\.0\.1|\[::1\]):1(, connection refused at 127\.0\.0\.1:1)?$/)
+})
+
 t.test('worker ends with one line that names the port where it is taken, and Redis is away', async (t) => {
   const taken = createServer().listen(0, '127.0.0.1')
   t.teardown(() => taken.close())

@@ -108,7 +108,7 @@ t.test('a queue with a job and without a worker is orphaned, and a paused one is
 t.test('nobody there, a wrong password, a wrong URL: status 1 and the reason, never the password', { skip }, async (t) => {
   const redis = await startRedis(t, '--requirepass', 'right')
   const away = doctor('--redis', `redis://u:secret@127.0.0.1:${await freePort()}`)
-  t.match([away.status, away.out], [1, /WRONG +connection: connect ECONNREFUSED/])
+  t.match([away.status, away.out], [1, /WRONG +connection: connection refused at 127\.0\.0\.1:\d+\n/])
   const wrong = doctor('--redis', redis.url.replace('//', '//:secret@'))
   t.match([wrong.status, wrong.out], [1, /WRONG +connection: WRONGPASS/])
   const bad = doctor('--redis', 'http://u:secret@x')

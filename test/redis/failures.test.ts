@@ -226,7 +226,7 @@ t.test('SIGTERM while Redis is gone: a worker of more than 10 queues without a j
   const alive = async (): Promise<number> => (await redis.client.keys('{fs:default:r1:0}:alive:*')).length
   await until('it to serve more than 10 queues', async () => await alive() > 10)
   await redis.kill()
-  await until('it to see that', () => /ECONNREFUSED/.test(text))
+  await until('it to see that', () => /connection refused at /.test(text))
   child.kill('SIGTERM')
   t.strictSame(await once(child, 'exit'), [0, null])
   t.notMatch(text, /Warning/)
