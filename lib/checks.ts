@@ -96,11 +96,24 @@ export function readOption (given: object, key: string, check: Check, name = key
   return value
 }
 
-/** The error of a name that is no option: the one that is meant comes before all that there are. */
+/** The error of a name that is no option: with the one that is meant, or with all that there are. */
 export function unknownOption (name: string, key: string, known: readonly string[]): Error {
   const meant = nearest(key, known)
-  const hint = meant === undefined ? '' : `: did you mean ${meant}?`
-  return new errors.OPTION(name, 'a known option', `an unknown one${hint} (known: ${known.join(', ')})`)
+  const hint = meant === undefined ? ` (known: ${known.join(', ')})` : `: did you mean ${meant}?`
+  return new errors.OPTION(name, 'a known option', `an unknown one${hint}`)
+}
+
+/** The error of a name that is no job; `where` it stands, as in ` (durableHandler)`, and why there are `none`. */
+export function unknownJob (name: string, where: string, known: readonly string[], none = 'the modules export no function'): Error {
+  return new errors.UNKNOWN_JOB(name, where, known.length === 0 ? `expected none: ${none}` : suggest(name, known))
+}
+
+/** `did you mean --json?`, or all that could be meant. */
+export function suggest (word: string, known: readonly string[], prefix = ''): string {
+  const meant = nearest(word, known)
+  return meant !== undefined
+    ? `did you mean ${prefix}${meant}?`
+    : `expected one of ${known.map((name) => prefix + name).join(', ')}`
 }
 
 /** A value in a few words of one line, whatever it is and does. */
@@ -114,7 +127,7 @@ export function show (value: unknown): string {
 }
 
 /** The known name that few changes make of this one; undefined where none is near. */
-export function nearest (name: string, known: readonly string[]): string | undefined {
+function nearest (name: string, known: readonly string[]): string | undefined {
   if (name.length > 40) return undefined
   const most = Math.max(1, Math.floor(name.length / 3))
   let best: string | undefined

@@ -5,13 +5,13 @@ import path from 'node:path'
 import { packRecording } from './cli/archive.js'
 import { doctorHelp, doctorOptions, runDoctor } from './cli/doctor.js'
 import { drawTopology } from './cli/drawing.js'
-import { parseFlags, suggest, toInteger, UsageError } from './cli/flags.js'
+import { parseFlags, toInteger, UsageError } from './cli/flags.js'
 import { pageOf } from './cli/paint.js'
 import { printPlan } from './cli/plan.js'
 import { runSimulate, simulateHelp, simulateOptions } from './cli/simulate.js'
 import { runWorker, workerHelp, workerOptions } from './cli/worker.js'
 import {
-  describePlan, describeTopology, detectTopology, errors, makePlan, readTopology, recordMachine, strategies
+  describePlan, describeTopology, detectTopology, errors, makePlan, readTopology, recordMachine, strategies, suggest
 } from './index.js'
 import type { FlagOptions, Flags } from './cli/flags.js'
 import type { Page } from './cli/paint.js'

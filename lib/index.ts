@@ -69,7 +69,7 @@ function follow (scheduler: Scheduler, topology: Topology, options: PinningOptio
 
 export { callChecks } from './calls.js'
 export { Departure } from './departure.js'
-export { flag, integer, isRecord, method, nearest, readOptions, show, unknownOption } from './checks.js'
+export { atLeast, flag, integer, isRecord, method, readOptions, show, suggest, unknownJob, unknownOption } from './checks.js'
 export { errorTable } from './errors.js'
 export { addPool, newRegistry } from './families.js'
 export { memoryTier, MemoryBroker } from './remote/memory.js'

@@ -102,7 +102,7 @@ export interface Options {
   name?: string
   /** OpenTelemetry spans of each job's wait and run, through @opentelemetry/api @default false */
   tracing?: boolean
-  /** carries values of the caller into the job; see the README @default nothing */
+  /** carries values of the caller into the job; see docs/observability.md @default nothing */
   context?: ContextOptions
   /** pino logger for `ctx.log` of jobs that were called without one @default none; in Fastify the server's */
   log?: Partial<JobLog>

@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os'
 import { performance } from 'node:perf_hooks'
 import { Broadcasts } from './broadcasts.js'
 import { checkCall } from './calls.js'
+import { unknownJob } from './checks.js'
 import { systemClock } from './clock.js'
 import { Deadlines } from './deadlines.js'
 import { counted, describe, errors } from './errors.js'
@@ -511,7 +512,7 @@ export class Scheduler {
     if (this.#state !== 'open') throw this.#state === 'new' ? new errors.NOT_READY(name) : new errors.CLOSED(name)
     const kind = this.#kinds.get(name)
     if (kind !== undefined) return kind
-    throw new errors.UNKNOWN_JOB(describe(name), '', this.jobs.join(', ') || 'none, the modules export no function')
+    throw unknownJob(describe(name), '', this.jobs)
   }
 
   #checkQuarantine (kind: Kind, nowMs: number): void {

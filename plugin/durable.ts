@@ -1,9 +1,10 @@
 // Durable jobs over HTTP: the handler that answers 202. The routes of each job are in jobroutes.
-import { errors, Spill } from '../lib/index.js'
+import { errors, Spill, unknownJob } from '../lib/index.js'
 import { checkDurable, ownerOf } from './durableoptions.js'
 import { registerJobRoutes } from './jobroutes.js'
 import { OwnerLimit } from './ownerlimit.js'
 import { linksOf, schemas } from './jobview.js'
+import { checkHandler } from './options.js'
 import { sendProblem } from './problem.js'
 import { readKey, readPrefer } from './prefer.js'
 import { waitFor } from './waiting.js'
@@ -37,13 +38,14 @@ Promise<(known: readonly string[]) => void> {
   const names = new Set<string>()
   for (const schema of Object.values(schemas)) fastify.addSchema(schema)
   fastify.decorate('durableHandler', ((name: string, handlerOptions: DurableHandlerOptions<string> = {}) => {
+    checkHandler(handlerOptions, 'durableHandler', name)
     names.add(name)
     return handlerOf(durables, options, limit, name, handlerOptions)
   }) as never)
   await fastify.register(async (child) => { registerJobRoutes(child, durables, options, prefix) })
   return (known) => {
     for (const name of names) {
-      if (!known.includes(name)) throw new errors.UNKNOWN_JOB(name, ' (durableHandler)', known.join(', '))
+      if (!known.includes(name)) throw unknownJob(name, ' (durableHandler)', known)
       checkLength(fastify, name)
     }
   }

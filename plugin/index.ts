@@ -23,6 +23,9 @@ import type { Offload as CallOffload, Pool as AppPool } from './pool.js'
 const withLog = (remote: RemoteTier | RemoteOptions, log: RemoteLog): RemoteOptions =>
   ({ log, ...('tier' in remote ? remote : { tier: remote }) })
 
+/** Each `spillover` of an application, and of its contexts that have pools of their own, as made here. */
+const registries = new WeakSet<object>()
+
 const plugin: FastifyPluginAsync<spillover.Options> = async (fastify, options) => {
   const ours = withoutFastifys(options)
   checkNames(ours)
@@ -31,8 +34,8 @@ const plugin: FastifyPluginAsync<spillover.Options> = async (fastify, options) =
   if (namespace !== undefined && !nameCheck.test(namespace)) {
     throw new errors.OPTION('namespace', nameCheck.expected, show(namespace))
   }
-  const isNew = !fastify.hasDecorator('spillover')
-  if (!isNew && (namespace === undefined ? 'offload' in fastify : Object.hasOwn(fastify.spillover, namespace))) {
+  const above: object | null = registries.has(fastify.spillover) ? fastify.spillover : null
+  if (above !== null && (namespace ?? 'offload') in above) {
     throw new errors.NAMESPACE_TAKEN(namespace === undefined ? 'a pool without a namespace' : `namespace ${JSON.stringify(namespace)}`)
   }
   const pool: spillover.Pool = {
@@ -62,8 +65,15 @@ const plugin: FastifyPluginAsync<spillover.Options> = async (fastify, options) =
     ...(isRecord(remote) && { remote: withLog(remote as RemoteTier | RemoteOptions, fastify.log) }),
     ...(namespace !== undefined && { name: namespace })
   })
-  if (isNew) fastify.decorate('spillover', Object.create(null))
-  const registry = fastify.spillover as unknown as Record<string, unknown>
+  // requests in flight still settle: onClose comes after them. Here, for a boot that fails from here on
+  fastify.addHook('onClose', async () => { await scheduler.close() })
+  const isHere = above !== null && Object.hasOwn(fastify, 'spillover')
+  const registry = (isHere ? above : Object.create(above)) as Record<string, unknown>
+  if (!isHere) {
+    // throws where somebody else has a decorator of this name
+    fastify.decorate('spillover', registry as never)
+    registries.add(registry)
+  }
   if (namespace !== undefined) registry[namespace] = pool
   else Object.defineProperties(registry, Object.getOwnPropertyDescriptors(pool))
   const checkJobs = decorate(fastify, pool, namespace, (name) => scheduler.admit(name))
@@ -85,11 +95,7 @@ const plugin: FastifyPluginAsync<spillover.Options> = async (fastify, options) =
     if (about === scheduler.identity) fastify.log.warn(numbers, text)
   }
   channels.hint.subscribe(onHint)
-  // requests in flight still settle: onClose comes after them
-  fastify.addHook('onClose', async () => {
-    channels.hint.unsubscribe(onHint)
-    await scheduler.close()
-  })
+  fastify.addHook('onClose', async () => { channels.hint.unsubscribe(onHint) })
 }
 
 declare module 'fastify' {

@@ -1,10 +1,11 @@
 // What a route can do: request.offload, offloadHandler and config.offload; compiled once, at boot.
-import { Departure, errors } from '../lib/index.js'
+import { errors, unknownJob } from '../lib/index.js'
+import { isLast, signalOf, watchClient } from './client.js'
 import { Pacing } from './pacing.js'
-import { checkRoute } from './options.js'
+import { checkHandler, checkRoute } from './options.js'
 import { addResponses } from './responses.js'
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteHandlerMethod } from 'fastify'
-import type { JobInput, JobName, OffloadOptions } from '../lib/index.js'
+import type { Departure, JobInput, JobName, OffloadOptions } from '../lib/index.js'
 import type { Pool } from './pool.js'
 
 /** Defaults of the jobs of one route. */
@@ -14,7 +15,7 @@ export type RouteOffload = Pick<OffloadOptions, 'timeoutMs' | 'queueTimeoutMs' |
 }
 
 /** Options of `offloadHandler`. */
-export interface OffloadHandlerOptions<Name> extends RouteOffload {
+export interface OffloadHandlerOptions<Name> extends Omit<RouteOffload, 'job'> {
   /** makes the job's input from the request @default the body */
   input? (request: FastifyRequest): JobInput<Name> | Promise<JobInput<Name>>
 }
@@ -72,10 +73,11 @@ export function decorate (fastify: FastifyInstance, pool: Pool, namespace: strin
 
   const offloadFor = (request: FastifyRequest, reply: WatchedReply | undefined) =>
     async (name: string, input: unknown, options?: OffloadOptions): Promise<unknown> => {
-      const { offload: route } = request.routeOptions.config
+      const { config: { offload: route }, handlerTimeout } = request.routeOptions
       if (route === false) throw new errors.FORBIDDEN(request.routeOptions.url ?? request.url, name)
       const { job, ...defaults } = route ?? {}
-      const departure = reply === undefined ? undefined : reply[kDeparture] ??= watchClient(reply)
+      const hasTimeout = handlerTimeout > 0
+      const departure = reply === undefined ? undefined : reply[kDeparture] ??= watchClient(request, reply, hasTimeout)
       try {
         return await pool.offload(name, input, {
           ...defaults,
@@ -89,13 +91,13 @@ export function decorate (fastify: FastifyInstance, pool: Pool, namespace: strin
         throw error
       } finally {
         // a keep-alive connection would hold the close for the length of the keep-alive timeout
-        if (isClosing && reply?.sent === false) reply.header('connection', 'close')
+        if (isClosing && reply?.sent === false && isLast(request)) reply.header('connection', 'close')
       }
     }
 
   const handler = (name: string, options: OffloadHandlerOptions<string> = {}): RouteHandlerMethod => {
+    checkHandler(options, 'offloadHandler', name)
     const { input, ...defaults } = options
-    checkRoute(defaults, `offloadHandler(${JSON.stringify(name)})`)
     mentioned.push({ job: name, where: 'offloadHandler' })
     const handle: RouteHandlerMethod = async (request, reply) => {
       const value = input === undefined ? request.body : await input(request)
@@ -126,32 +128,7 @@ export function decorate (fastify: FastifyInstance, pool: Pool, namespace: strin
 
   return (known) => {
     for (const { job, where } of mentioned) {
-      if (!known.includes(job)) throw new errors.UNKNOWN_JOB(job, ` (${where})`, known.join(', '))
+      if (!known.includes(job)) throw unknownJob(job, ` (${where})`, known)
     }
   }
-}
-
-/**
- * What tells when the client goes away. `close` of the response while it is not finished is the one event that tells so
- * for requests with a body too: `request.signal` also aborts when the body has been read.
- */
-function watchClient ({ raw }: FastifyReply): Departure {
-  const departure = new Departure()
-  const onClose = (): void => {
-    if (!raw.writableFinished) departure.abort(new Error('the client closed the connection'))
-  }
-  if (raw.destroyed) onClose()
-  else raw.once('close', onClose)
-  return departure
-}
-
-/** What fires when the client goes away or the given signal does. What is no signal is refused by the pool, by name. */
-function signalOf (departure: Departure | undefined, given: unknown): unknown {
-  if (given === undefined) return departure
-  if (departure === undefined || !(given instanceof AbortSignal)) return given
-  const controller = new AbortController()
-  const onGone = (): void => controller.abort(departure.reason)
-  if (departure.aborted) onGone()
-  else departure.addEventListener('abort', onGone)
-  return AbortSignal.any([controller.signal, given])
 }

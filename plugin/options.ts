@@ -1,5 +1,5 @@
 // The check of the options that the plugin adds to those of the pool, and of what a route says of its jobs.
-import { callChecks, errors, isRecord, optionTable, readOptions, show, unknownOption } from '../lib/index.js'
+import { atLeast, callChecks, errors, isRecord, method, optionTable, readOptions, show, unknownOption } from '../lib/index.js'
 import type { Check, Table } from '../lib/index.js'
 
 const path: Check = {
@@ -29,16 +29,25 @@ export function readRoute<Options> (name: string, given: unknown, table: Table, 
 }
 
 const { timeoutMs, queueTimeoutMs, priority, idempotent } = callChecks
-const routeTable = Object.fromEntries(Object.entries({
-  job: { expected: 'the name of a job', test: (value: unknown) => typeof value === 'string' },
-  timeoutMs,
-  queueTimeoutMs,
-  priority,
-  idempotent
-}).map(([key, check]) => [key, [undefined, check] as const]))
+const tableOf = (checks: Record<string, Check>): Table =>
+  Object.fromEntries(Object.entries(checks).map(([key, check]) => [key, [undefined, check] as const]))
+
+const defaults = { timeoutMs, queueTimeoutMs, priority, idempotent }
+const routeTable = tableOf({ job: { expected: 'the name of a job', test: (value) => typeof value === 'string' }, ...defaults })
+const handlerTables = {
+  offloadHandler: tableOf({ input: method, ...defaults }),
+  durableHandler: tableOf({ input: method, deadlineMs: atLeast(1), timeoutMs, priority })
+}
 
 /** Check what a route says of its jobs; `where` names it. */
 export function checkRoute (config: unknown, where: string): void {
   if (!isRecord(config)) throw new errors.OPTION(`config.offload of ${where}`, 'an object or false', show(config))
   readOptions(config, routeTable, (key) => `config.offload.${key} of ${where}`)
+}
+
+/** Check the options of a handler that is made for a job. Throws `FST_ERR_SPILLOVER_OPTION`. */
+export function checkHandler (options: unknown, kind: keyof typeof handlerTables, name: string): void {
+  const where = `${kind}(${show(name)})`
+  if (!isRecord(options)) throw new errors.OPTION(where, 'an object of options', show(options))
+  readOptions(options, handlerTables[kind], (key) => `${key} of ${where}`)
 }

@@ -1,6 +1,6 @@
 // Flags of a command: parsed strictly, with the nearest name where one is not known.
 import { parseArgs } from 'node:util'
-import { nearest } from '../index.js'
+import { suggest } from '../index.js'
 import type { ParseArgsConfig } from 'node:util'
 
 /** Flags as given. */
@@ -46,14 +46,6 @@ export function parseFlags (command: string, options: FlagOptions, args: readonl
     const what = message.split('. ')[0]!.replaceAll("'", '').toLowerCase()
     throw new UsageError(`${what} (fastify-spillover ${command} --help lists the options)`, isValue ? 1 : 2)
   }
-}
-
-/** `did you mean --json?`, or all that could be meant. */
-export function suggest (word: string, known: readonly string[], prefix = ''): string {
-  const meant = nearest(word, known)
-  return meant !== undefined
-    ? `did you mean ${prefix}${meant}?`
-    : `expected one of ${known.map((name) => prefix + name).join(', ')}`
 }
 
 /** An integer of at least 0. */

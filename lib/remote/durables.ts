@@ -1,4 +1,5 @@
 // Durable jobs: handed over, waited for, looked up and cancelled by their id.
+import { unknownJob } from '../checks.js'
 import { errors } from '../errors.js'
 import { fingerprintOf } from './codecs.js'
 import { isQueuePart } from './id.js'
@@ -64,7 +65,7 @@ export class Durables {
       return { id: '', accepted: rejected, done: rejected, detach () {} }
     }
     const known = this.#jobs()
-    if (!known.includes(job)) return fail(new errors.UNKNOWN_JOB(job, '', known.join(', ') || 'none: the pool is not ready'))
+    if (!known.includes(job)) return fail(unknownJob(job, '', known, 'the pool is not ready'))
     if (!isQueuePart(job)) return fail(new errors.OPTION('durable', 'a job name of letters, digits, dots, _, $ and -', job))
     const encoded = this.#codecs.encode(input)
     if (encoded === undefined) return fail(new errors.INPUT_UNCLONEABLE(job, 'it cannot travel to another machine as it is'))

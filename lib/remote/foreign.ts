@@ -1,4 +1,5 @@
 // Jobs of other machines, run on the pool of this one: what they must be, and what their end means for the engine.
+import { unknownJob } from '../checks.js'
 import { encodeError, errors } from '../errors.js'
 import { SHUTDOWN } from './contract.js'
 import type { OverflowPool } from '../jobs.js'
@@ -14,7 +15,7 @@ Promise<RunResult> {
   const name = version === (own?.version ?? '1') ? job : own?.also?.[version]
   const codec = codecs.named(taken.codec)
   try {
-    if (name === undefined) throw new errors.UNKNOWN_JOB(`${job}@${version}`, '', pool.jobs.join(', '))
+    if (name === undefined) throw unknownJob(`${job}@${version}`, '', pool.jobs)
     if (codec === undefined) throw new errors.REMOTE_ENVELOPE(job, `codec ${taken.codec.slice(0, 20)} is not known here`)
     const input = decodeInput(job, codec, taken.payload)
     const verdict = own?.validate?.(input) ?? true

@@ -1,4 +1,5 @@
 // Makes an overflow of a remote tier: which jobs go, and what comes back.
+import { unknownJob } from '../checks.js'
 import { errors } from '../errors.js'
 import { Codecs } from './codecs.js'
 import { Durables } from './durables.js'
@@ -43,7 +44,7 @@ export class Spill implements Overflow {
     this.#pool = pool
     const { log, serve, jobs, queues } = this.#options
     for (const name of Object.keys(jobs)) {
-      if (!pool.jobs.includes(name)) throw new errors.UNKNOWN_JOB(name, ' (remote.jobs)', pool.jobs.join(', '))
+      if (!pool.jobs.includes(name)) throw unknownJob(name, ' (remote.jobs)', pool.jobs)
     }
     const named = pool.jobs.filter(isQueuePart)
     this.#tier.start({ log, served: named.map((job) => ({ job, version: this.#versionOf(job) })) })
@@ -55,7 +56,7 @@ export class Spill implements Overflow {
       }
     }
     const missing = queues?.filter((queue) => !served.some(({ job, version }) => queueOf(job, version) === queue)) ?? []
-    if (missing.length > 0) throw new errors.UNKNOWN_JOB(missing.join(', '), ' (remote.queues)', named.map((job) => queueOf(job, this.#versionOf(job))).join(', '))
+    if (missing.length > 0) throw unknownJob(missing.join(', '), ' (remote.queues)', named.map((job) => queueOf(job, this.#versionOf(job))))
     this.#serving = this.#tier.serve(served, (job) => runForeign(this.#options, this.#codecs, pool, job), {
       size: pool.size,
       free: () => serve === 'when-idle' ? pool.idle() : pool.size

@@ -120,15 +120,15 @@ for (const key of Object.keys(right)) {
     for (const typo of [key.slice(1), `${key}s`, `${key.slice(0, -1)}x`, key.toUpperCase()]) {
       if (Object.hasOwn(optionTable, typo) || typo === 'jobs') continue
       const message = refusal(() => checkOptions({ jobs, [typo]: 1 } as never))
-      t.match(message, /^option .*: expected a known option, got an unknown one.* \(known: jobs, /)
-      if (typo.length > 3) t.match(message, /did you mean \w+\? \(/, typo)
+      t.match(message, /^option .*: expected a known option, got an unknown one(: did you mean \w+\?| \(known: jobs, .*\))$/)
+      if (typo.length > 3) t.match(message, /did you mean \w+\?$/, typo)
     }
   })
 }
 
 t.test('timeout means timeoutMs, and what is far from all is told without a guess', async (t) => {
-  t.match(refusal(() => checkOptions({ jobs, timeout: 5 } as never)), /did you mean timeoutMs\? \(/)
-  t.match(refusal(() => checkOptions({ jobs, ipn: true } as never)), /did you mean pin\? \(/, 'two letters that changed places are one mistake')
+  t.match(refusal(() => checkOptions({ jobs, timeout: 5 } as never)), /did you mean timeoutMs\?$/)
+  t.match(refusal(() => checkOptions({ jobs, ipn: true } as never)), /did you mean pin\?$/, 'two letters that changed places are one mistake')
   t.match(refusal(() => checkOptions({ jobs, retryPolicy: 5 } as never)), /got an unknown one \(known: /)
   t.match(refusal(() => checkOptions({ jobs, [Symbol('odd')]: 5 } as never)), /^option Symbol\(odd\): .*unknown one \(/)
 })
@@ -137,8 +137,8 @@ t.test('parts of options are checked by their names', async (t) => {
   for (const [options, message] of [
     [{ resourceLimits: { maxOldGenerationSizeMb: '64' } }, /^option resourceLimits\.maxOldGenerationSizeMb: expected a number above 0, got '64'$/],
     [{ resourceLimits: { stackSizeMb: NaN } }, /^option resourceLimits\.stackSizeMb: expected a number above 0, got NaN$/],
-    [{ resourceLimits: { maxOldGenerationSize: 64 } }, /^option resourceLimits\.maxOldGenerationSize: .*did you mean maxOldGenerationSizeMb\? \(/],
-    [{ context: { capture () {}, restore: jobs, restor: 1 } }, /^option context\.restor: .*did you mean restore\? \(/],
+    [{ resourceLimits: { maxOldGenerationSize: 64 } }, /^option resourceLimits\.maxOldGenerationSize: .*did you mean maxOldGenerationSizeMb\?$/],
+    [{ context: { capture () {}, restore: jobs, restor: 1 } }, /^option context\.restor: .*did you mean restore\?$/],
     [{ context: { capture () {}, restore: '/gone.js' } }, /^option context\.restore: .*got \/gone\.js$/],
     [{ warmup: { hash: { f () {} } } }, /^option warmup\.hash: expected an input that can be sent to a thread, got .*at \.f: a function\)$/],
     [{ env: new Map([['A', 'b']]) }, /^option env: expected an object of strings, got Map/],
@@ -265,7 +265,7 @@ for (const [where, { check, parts, needed = {} }] of Object.entries(nestedOption
       t.match(refusal(() => check(throwing)), at(key), 'a getter that throws')
       const typo = `${key}x`
       t.match(refusal(() => check({ ...needed, [typo]: 1 })), at(typo))
-      t.match(refusal(() => check({ ...needed, [typo]: 1 })), new RegExp(`unknown one: did you mean ${key}\\? \\(`))
+      t.match(refusal(() => check({ ...needed, [typo]: 1 })), new RegExp(`unknown one: did you mean ${key}\\?$`))
     })
   }
 
@@ -292,7 +292,7 @@ t.test('an env that is process.env is right', async (t) => {
 t.test('tiers: parts and combinations of a plan are refused by name', async (t) => {
   const machine = readTopology({ root: '/recorded', reader: readMachine('vm-1s8c-nosmt').reader })
   for (const [options, message] of [
-    [{ tiers: [{ actors: 1, treshold: 1 }] }, 'option tiers[0].treshold: expected a known option, got an unknown one: did you mean threshold? (known: cpus, actors, threshold)'],
+    [{ tiers: [{ actors: 1, treshold: 1 }] }, 'option tiers[0].treshold: expected a known option, got an unknown one: did you mean threshold?'],
     [{ tiers: [{}] }, 'option tiers[0]: expected either cpus or actors, got {}'],
     [{ tiers: [{ actors: 1, cpus: [0] }] }, 'option tiers[0]: expected either cpus or actors, got {"actors":1,"cpus":[0]}'],
     [{ tiers: [{ actors: 1n }] }, 'option tiers[0].actors: expected an integer from 1 to 4096, got 1n'],
@@ -343,7 +343,7 @@ for (const key of Object.keys(rightCall)) {
     }), { numRuns })
     const throwing = Object.defineProperty({}, key, { enumerable: true, get () { throw new Error('getter') } })
     t.match(refusal(() => checkCall(throwing)), shape(key))
-    t.match(refusal(() => checkCall({ [`${key}s`]: 1 } as never)), new RegExp(`got an unknown one: did you mean ${key}\\? \\(`))
+    t.match(refusal(() => checkCall({ [`${key}s`]: 1 } as never)), new RegExp(`got an unknown one: did you mean ${key}\\?$`))
   })
 }
 

@@ -108,8 +108,9 @@ t.test('false and 0 are values, not absences', async (t) => {
     { callerStack: false, pin: false, timeoutMs: 0, drainMs: 0 })
 })
 
-t.test('an unknown option is refused with the names there are', async (t) => {
-  t.match(refusal({ jobs, timeout: 5 }), /^option timeout: expected a known option, got an unknown one: did you mean timeoutMs\? \(known: jobs, runtime, strategy, .*overflow, remote\)$/)
+t.test('an unknown option is refused with the one that is meant, or with all that there are', async (t) => {
+  t.match(refusal({ jobs, timeout: 5 }), /^option timeout: expected a known option, got an unknown one: did you mean timeoutMs\?$/)
+  t.match(refusal({ jobs, concurrency: 5 }), /^option concurrency: expected a known option, got an unknown one \(known: jobs, runtime, strategy, .*overflow, remote\)$/)
   for (const key of ['toString', 'constructor', 'hasOwnProperty']) {
     t.match(refusal({ jobs, [key]: 1 }), new RegExp(`^option ${key}: .*unknown one`))
   }

@@ -110,7 +110,9 @@ t.test('@fastify/autoload loads the plugin with options from a CommonJS file and
 
 t.test('options of the server that a loader hands on are passed over; a wrong name is still refused', async (t) => {
   const app = make(t)
-  await app.register(spillover, { ...pool, prefix: '/v1', logLevel: 'warn', bodyLimit: 1, skipOverride: true } as never)
+  await app.register(spillover, {
+    ...pool, prefix: '/v1', logLevel: 'warn', bodyLimit: 1, skipOverride: true, schemaErrorFormatter: () => new Error('wrong'), childLoggerFactory: () => {}
+  } as never)
   await app.ready()
   t.equal(await app.offload('echo', 1), 1)
   const wrong = make(t)
