@@ -10,6 +10,7 @@ import { makePlan, strategies } from './tiers.js'
 import { detectTopology, readTopology } from './topology.js'
 import { checkOptions } from './options.js'
 import { errors } from './errors.js'
+import { loading } from './modules.js'
 import { Scheduler } from './scheduler.js'
 import { Spill } from './remote/spill.js'
 import { keepTickShape } from './ticks.js'
@@ -26,6 +27,9 @@ import type { Topology } from './topology.js'
  */
 export function createScheduler (options: Options): Scheduler {
   const checked = checkOptions(options)
+  if (loading.isActor) {
+    throw new errors.OPTION('jobs', 'a module of jobs alone', 'one that makes a pool while it is loaded: is it the file of the server?')
+  }
   const { remote } = checked
   if (remote !== undefined) {
     if (checked.overflow !== undefined) throw new errors.OPTION('overflow', 'no value where remote is set', 'an object')

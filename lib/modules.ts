@@ -3,12 +3,17 @@ import { extname } from 'node:path'
 import { describe } from './errors.js'
 import type { ActorBoot, JobContext, JobFunction } from './jobs.js'
 
+/** Of an actor's thread: it loads its modules, and a pool that one of them made would load it again, and so on. */
+export const loading = { isActor: false }
+
 /**
  * The jobs of all modules by name, in table order. Rejects with what is wrong with which file. `boot.names` is the
  * order that the first actor found.
  */
-export async function loadJobs (boot: Pick<ActorBoot, 'modules' | 'names'>): Promise<Map<string, JobFunction>> {
+export async function loadJobs (boot: Pick<ActorBoot, 'modules' | 'names'> & { readonly slot?: number }):
+Promise<Map<string, JobFunction>> {
   const found = new Map<string, JobFunction>()
+  loading.isActor = boot.slot !== undefined
   for (const { prefix, href } of boot.modules) {
     let exported: Record<string, unknown>
     try {
@@ -24,6 +29,7 @@ export async function loadJobs (boot: Pick<ActorBoot, 'modules' | 'names'>): Pro
     if (jobs.length === 0) throw new Error(`job module ${href}: ${whyNoJobs(whole)}`)
     for (const [name, job] of jobs) found.set(prefix === '' ? name : `${prefix}.${name}`, job as JobFunction)
   }
+  loading.isActor = false
   const names = boot.names ?? [...found.keys()].sort()
   return new Map(names.map((name) => {
     const job = found.get(name)

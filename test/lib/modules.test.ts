@@ -75,6 +75,26 @@ t.test('a Node option that threads do not take fails ready() and is named; nothi
   await new Promise((resolve) => setImmediate(resolve))
 })
 
+t.test('a job module that makes a pool of itself while it is loaded, as the file of a server does, fails ready() and is named', async (t) => {
+  const lib = require.resolve('#lib/index')
+  const folder = t.testdir({
+    'server.cjs': `require(${JSON.stringify(lib)}).createScheduler({ jobs: __filename })\nexports.job = () => 1\n`,
+    'later.cjs': `exports.job = async () => {
+      const pool = require(${JSON.stringify(lib)}).createScheduler({ jobs: ${JSON.stringify(join(fixtures, 'jobs.cjs'))}, tiers: [{ actors: 1 }], execArgv: [] })
+      await pool.ready()
+      return await pool.offload('echo', 'of a pool of its own').finally(() => pool.close())
+    }`
+  })
+  const scheduler = createScheduler({ jobs: join(folder, 'server.cjs'), tiers: [{ actors: 1 }], execArgv: [] })
+  await t.rejects(scheduler.ready(), {
+    code: 'FST_ERR_SPILLOVER_JOB_MODULE',
+    message: /server\.cjs: .*option jobs: expected a module of jobs alone, got one that makes a pool while it is loaded: is it the file of the server\?/
+  })
+  await scheduler.close()
+  const pool = await start(t, { jobs: join(folder, 'later.cjs') })
+  t.equal(await pool.offload('job', 0), 'of a pool of its own', 'a job may')
+})
+
 t.test('warmupCalls: 3 calls each job of warmup 3 times, one after the other; an unknown name is refused', async (t) => {
   const calls: unknown[] = []
   const table = new Map([
