@@ -22,6 +22,8 @@ const SMALL_PLAN = '[{"actors":1,"threshold":0},{"actors":1,"threshold":0},{"act
 interface Result {
   readonly title: string
   readonly heavyPerSecond: number
+  /** answered with 503 */
+  readonly refused: number
   readonly failed: number
   readonly light: readonly number[]
   readonly lost: number
@@ -136,7 +138,9 @@ const measure = async (
   const heavy = await autocannon({ url: address, connections, duration: seconds, requests, timeout: 60 })
   done.abort()
   const [{ light, lost }] = await Promise.all([probing, watching])
-  return { title, heavyPerSecond: heavy['2xx'] / heavy.duration, failed: heavy.non2xx + heavy.errors, light, lost }
+  const refused = heavy.statusCodeStats?.['503']?.count ?? 0
+  const failed = heavy.non2xx + heavy.errors - refused
+  return { title, heavyPerSecond: heavy['2xx'] / heavy.duration, refused, failed, light, lost }
 }
 
 const warmUp = async (address: string, requests: readonly HeavyRequest[]): Promise<void> => {
@@ -194,14 +198,14 @@ const watchTiers = async (address: string, done: AbortSignal): Promise<void> => 
 }
 
 const printTable = (results: readonly Result[]): void => {
-  const rows = results.map(({ title, heavyPerSecond, failed, light, lost }) => [
-    title, heavyPerSecond.toFixed(1), String(failed), quantile(light, 0.5), quantile(light, 0.99), quantile(light, 1),
-    String(lost)
+  const rows = results.map(({ title, heavyPerSecond, refused, failed, light, lost }) => [
+    title, heavyPerSecond.toFixed(1), String(refused), String(failed), quantile(light, 0.5), quantile(light, 0.99),
+    quantile(light, 1), String(lost)
   ])
-  rows.unshift(['', 'heavy/s', 'failed', 'light p50', 'light p99', 'light max', 'light lost'])
-  console.log('')
+  rows.unshift(['', 'heavy/s', 'refused', 'failed', 'light p50', 'light p99', 'light max', 'light lost'])
+  console.log('\nheavy/s: answered with 200; refused: with 503, since the wait would be too long; light: GET /light\n')
   for (const row of rows) {
-    console.log(row.map((cell, column) => column === 0 ? cell.padEnd(18) : cell.padStart(12)).join(''))
+    console.log(row.map((cell, column) => column === 0 ? cell.padEnd(18) : cell.padStart(column < 4 ? 9 : 11)).join(''))
   }
 }
 
