@@ -1,5 +1,6 @@
 // Answers about what went wrong with a durable job, as problem details (RFC 9457).
 import { STATUS_CODES } from 'node:http'
+import { show } from '../lib/index.js'
 import type { FastifyReply } from 'fastify'
 
 /** Statuses that mean one thing for a call and another for a stored job: 499 has no reader, its client is here. */
@@ -15,7 +16,7 @@ export function sendProblem (reply: FastifyReply, error: unknown, isExposed: boo
   const isOurs = typeof code === 'string' && code.startsWith('FST_ERR_SPILLOVER_')
   const isStatus = Number.isInteger(statusCode) && (statusCode as number) >= 400 && (statusCode as number) < 600
   const status = !isStatus ? 500 : statusCode === 499 ? CANCELLED : statusCode as number
-  const text = String(message)
+  const text = typeof message === 'string' ? message : show(message) // a job may throw what has no text
   if (retryAfterS !== undefined) reply.header('retry-after', String(retryAfterS))
   return problem(reply, status, {
     ...(isExposed ? { detail: text } : isOurs ? { detail: fromEngine.test(code) ? withoutReason(text) : text } : {}),

@@ -175,6 +175,10 @@ t.test('a failed job: problem details with its status, its message only where er
     t.match(result.json(), { title: 'Unprocessable Entity', state: 'failed' })
     t.match([result.json().detail, result.json().code], exposeErrors ? ['odd', 'E_ODD'] : [undefined, undefined])
     t.equal((await post(app, '/failWith', 'class', { prefer: 'wait=10' })).statusCode, 422)
+    const textless = await post(app, '/failWith', 'textless', { prefer: 'wait=10' })
+    t.equal(textless.statusCode, 500)
+    t.match(textless.headers['content-type'], /^application\/problem\+json/)
+    t.equal(textless.json().detail, exposeErrors ? '{ toString: 1, valueOf: 1 }' : undefined)
   }
 })
 
