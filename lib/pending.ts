@@ -52,10 +52,15 @@ export interface Hint {
 /** Runs of a job between two looks at whether offloading it pays; chosen. */
 export const HINT_RUNS = 128
 
+/** Longest mean run of jobs that one may wait behind, ms; chosen: above it a pause between two is nothing. */
+const STEADY_MS = 10
+
 /** All jobs of one name. */
 export class Kind {
   /** moving mean of the run times, ms; NaN before the first has ended */
   meanMs = NaN
+  /** moving mean of how far they are from it, ms; begins with the first run: some must agree before it is small */
+  deviationMs = 0
   /** by index of the tier in the plan */
   readonly times: Times[]
   /** jobs settled, by outcome and by number of the tier; 0 where no actor had the job */
@@ -73,6 +78,17 @@ export class Kind {
   constructor (readonly name: string, readonly index: number, tiers: number) {
     this.times = Array.from({ length: tiers }, () => new Times())
   }
+
+  /** One has run for so long. */
+  ran (runMs: number): void {
+    if (Number.isNaN(this.meanMs)) this.meanMs = this.deviationMs = runMs
+    const off = runMs - this.meanMs
+    this.meanMs += off / 8
+    this.deviationMs += (Math.abs(off) - this.deviationMs) / 8
+  }
+
+  /** Is it known when one that runs will end, and soon? */
+  get isSteady (): boolean { return this.meanMs <= STEADY_MS && this.deviationMs * 2 <= this.meanMs }
 }
 
 /** One accepted job, from `offload()` to its settling. */

@@ -8,6 +8,7 @@ import { Injector, priorities } from './queue.js'
 import type { Clock, Timer } from './clock.js'
 import type { GateTier } from './gate.js'
 import type { JobMeta } from './jobs.js'
+import type { Mailbox } from './mailbox.js'
 import type { Load } from './load.js'
 import type { Counters } from './metrics.js'
 import type { Job } from './pending.js'
@@ -19,7 +20,7 @@ import type { GateMessage, PoolIdentity } from './trace.js'
 const WINDOW_MS = 0.3
 const SECOND_MS = 1
 const WINDOW_JOBS = 256
-/** An actor that has settled nothing for so long gets no more jobs, and loses those it has not claimed, ms. */
+/** An actor of short jobs that has settled nothing for so long gets no more, and loses those it has not claimed, ms. */
 const SLOW_MS = 1
 /** The level of most jobs: those below it are overtaken by them. */
 const NORMAL = priorities.indexOf('normal')
@@ -152,6 +153,7 @@ export class Placing {
     // one that was woken and has not looked yet has made no progress since
     const wasAwaiting = this.#isAwaiting(actor, nowMs) && !mailbox.isWaking
     const { kind } = job
+    const aheadMs = wasAwaiting || mailbox.depth !== 1 ? 0 : actor.workMs
     try {
       const meta = job.spans === undefined ? job.meta : tracedMeta(job, actor, nowMs)
       const isGiven = meta === undefined
@@ -167,7 +169,10 @@ export class Placing {
       return true
     }
     if (wasIdle) this.#idle.remove(actor.slot.id)
-    else this.#armSlowTimer() // what is ahead may turn out to be long
+    else {
+      actor.patienceMs = aheadMs < SECOND_MS ? SLOW_MS : 2 * aheadMs
+      this.#armSlowTimer() // what is ahead may turn out to be longer
+    }
     if (wasIdle || wasAwaiting) actor.progressAtMs = nowMs
     if (this.#options.metric === 'demand') this.#load.enter(actor.slot.id)
     job.actor = actor
@@ -334,7 +339,7 @@ export class Placing {
     let bestMs = Infinity
     for (let slot = 0; slot < this.#openSlots; slot++) {
       const actor = this.#actors[slot]!
-      if (actor.state === 'open' && actor.workMs < bestMs && this.#hasRoom(actor, nowMs)) {
+      if (actor.state === 'open' && actor.workMs < bestMs && this.#hasRoom(actor, job, nowMs)) {
         best = actor
         bestMs = actor.workMs
       }
@@ -343,12 +348,21 @@ export class Placing {
   }
 
   /** May an actor that has jobs be given another? Depth is earned by short jobs, or by waiting for what jobs await. */
-  #hasRoom (actor: Actor<Job>, nowMs: number): boolean {
+  #hasRoom (actor: Actor<Job>, job: Job, nowMs: number): boolean {
     const { depth, isHalted } = actor.mailbox!
     if (isHalted || depth === 0) return false // one without jobs idles, or has to catch up first
-    if (this.#isAwaiting(actor, nowMs)) return true
+    if (this.#isAwaiting(actor, nowMs) || (depth === 1 && this.#mayFollow(actor, job, nowMs))) return true
     if (nowMs - actor.progressAtMs > SLOW_MS) return false
     return (depth === 1 && actor.workMs < SECOND_MS) || (depth < WINDOW_JOBS && actor.workMs <= WINDOW_MS)
+  }
+
+  /**
+   * May the job wait behind the long one that an actor runs, so that the actor need not wait for the host between them?
+   * Where it is known when that one ends, and no other actor could be had.
+   */
+  #mayFollow (actor: Actor<Job>, { kind }: Job, nowMs: number): boolean {
+    return kind.isSteady && this.gate.nextTier === undefined && this.keyed.peek(actor) === undefined &&
+      nowMs - actor.progressAtMs <= 2 * actor.workMs && actor.mailbox!.running?.kind.isSteady === true
   }
 
   /** All that it has begun is async and waits, and it may begin another: not where its event loop does not turn. */
@@ -362,10 +376,7 @@ export class Placing {
   #doneActor (): Actor<Job> | undefined {
     for (let slot = 0; slot < this.#openSlots; slot++) {
       const actor = this.#actors[slot]!
-      if (actor.state !== 'open') continue
-      const { depth, hasReply, isHalted } = actor.mailbox!
-      // a halted one would count as idle with what it is given, until the reply is read
-      if (depth === 1 && hasReply && !isHalted) return actor
+      if (actor.state === 'open' && isDone(actor.mailbox!)) return actor
     }
     return undefined
   }
@@ -381,7 +392,9 @@ export class Placing {
       const job = this.keyed.peek(actor)
       if (job === undefined || actor.state !== 'open') return
       if (this.#behind.has(actor)) return
-      if (actor.mailbox!.depth > 0 && (job.options.transfer !== undefined || !this.#hasRoom(actor, nowMs))) return
+      const { mailbox } = actor
+      if (mailbox!.depth > 0 && !isDone(mailbox!) &&
+        (job.options.transfer !== undefined || !this.#hasRoom(actor, job, nowMs))) return
       this.keyed.shift(actor)
       if (!this.give(job, actor, nowMs)) return
     }
@@ -411,7 +424,7 @@ export class Placing {
   #revokeFromSlow (nowMs: number): void {
     for (let slot = 0; slot < this.#openSlots; slot++) {
       const actor = this.#actors[slot]!
-      if (nowMs - actor.progressAtMs > SLOW_MS && actor.mailbox !== undefined && actor.mailbox.depth > 1 &&
+      if (nowMs - actor.progressAtMs > actor.patienceMs && actor.mailbox !== undefined && actor.mailbox.depth > 1 &&
         !actor.mailbox.hasReply) this.takeBackAll(actor, actor.mailbox.depth - 1)
     }
   }
@@ -496,6 +509,11 @@ export class Placing {
 /** It has no jobs, and looks for them. */
 function isIdle ({ state, mailbox }: Actor<Job>): boolean {
   return state === 'open' && mailbox!.depth === 0 && !mailbox!.isBehind
+}
+
+/** Its actor idles, and its reply is not read. A halted one would count as idle with what it is given until then. */
+function isDone ({ depth, hasReply, isHalted }: Mailbox<Job>): boolean {
+  return depth === 1 && hasReply && !isHalted
 }
 
 /** Has it a job to begin whose buffers were moved? */

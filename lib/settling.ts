@@ -426,7 +426,7 @@ export class Settling {
     const nowMs = this.#nowMs
     const waitMs = Math.max(0, startedAtMs - job.acceptedAtMs)
     const borderMs = Math.max(0, nowMs - startedAtMs - runMs)
-    kind.meanMs = Number.isNaN(kind.meanMs) ? runMs : kind.meanMs + (runMs - kind.meanMs) / 8
+    kind.ran(runMs)
     if (actor !== undefined) {
       kind.times[this.#tierIndex.get(actor.slot.tier)!]!.record(waitMs, runMs, borderMs)
       actor.workMs -= job.workMs

@@ -41,6 +41,8 @@ export interface Actor<T extends Held> {
   workMs: number
   /** when it last settled a job or was given one while idle */
   progressAtMs: number
+  /** it is slow when it has settled nothing for so long, ms */
+  patienceMs: number
 }
 
 /** One thread of a slot, from its start to its exit. */
@@ -166,7 +168,8 @@ export class Slots<T extends Held> {
       life: undefined,
       successor: undefined,
       workMs: 0,
-      progressAtMs: 0
+      progressAtMs: 0,
+      patienceMs: 0
     }))
   }
 

@@ -113,3 +113,82 @@ t.test('what is taken back from an actor whose cpu is gone, once its moved buffe
   after(22)
   t.strictSame([actors[1]!.mailbox!.depth, actors[1]!.state, late.code], [0, 'draining', 'ok'])
 })
+
+/** A pool that has seen 20 jobs of 5 ms. */
+async function trained (plan: Plan): ReturnType<typeof virtualPool> {
+  const pool = await virtualPool(plan)
+  for (let n = 0; n < 20; n++) pool.offer({ runMs: 5 })
+  while (pool.scheduler.snapshot().pending > 0) pool.clock.step()
+  return pool
+}
+
+t.test('a job follows at once on another that runs for about 5 ms, as all before, and on no other', async (t) => {
+  const { offer, at, clock, actors, scheduler } = await trained(planOf([1, 0]))
+  const startMs = clock.now()
+  for (let n = 0; n < 3; n++) offer({ runMs: 5 })
+  at(startMs + 1)
+  offer({ runMs: 5 }, {}, 'other') // what waits is looked at
+  t.equal(actors[0]!.mailbox!.depth, 2)
+  t.match(scheduler.snapshot(), { backlog: 2, active: 1 })
+  at(startMs + 5.1)
+  t.equal(actors[0]!.mailbox!.depth, 2, 'the third follows on the second')
+  at(startMs + 10.1)
+  t.equal(actors[0]!.mailbox!.depth, 1, 'nobody knows how long the other takes')
+  at(startMs + 30)
+  for (let n = 0; n < 20; n++) offer({ runMs: n % 4 === 0 ? 20 : 1 })
+  while (scheduler.snapshot().pending > 0) {
+    clock.step()
+    if (scheduler.snapshot().pending < 10 && actors[0]!.mailbox!.depth > 1) return t.fail('one follows on a job that may take 1 or 20 ms')
+  }
+})
+
+t.test('a job that follows on one which takes longer than twice the mean waits again, and goes to an idle actor before', async (t) => {
+  const { offer, at, clock, actors, scheduler } = await trained(planOf([1, 0]))
+  const startMs = clock.now()
+  offer({ runMs: 100 })
+  at(startMs + 1)
+  offer({ runMs: 5 })
+  t.equal(actors[0]!.mailbox!.depth, 2)
+  at(startMs + 9)
+  t.equal(actors[0]!.mailbox!.depth, 2)
+  at(startMs + 13)
+  t.match(scheduler.snapshot(), { backlog: 1, counters: { takenBack: 1 } })
+  t.equal(actors[0]!.mailbox!.depth, 1)
+
+  const two = await trained(planOf([2, 0]))
+  two.offer({ runMs: 100 })
+  two.offer({ runMs: 5 })
+  two.at(two.clock.now() + 1)
+  const follower = two.offer({ runMs: 5 })
+  const offeredAtMs = two.clock.now()
+  t.strictSame(two.actors.map(({ mailbox }) => mailbox!.depth), [2, 1])
+  two.at(two.clock.now() + 20)
+  t.ok(follower.settledAtMs - offeredAtMs < 4 + 5 + 1, `it took ${follower.settledAtMs - offeredAtMs} ms, 4 of them until the other actor idled`)
+})
+
+t.test('no job follows while a tier is closed that its waiting may open, or while one waits whose key is at home there', async (t) => {
+  const { offer, at, clock, actors, scheduler } = await trained(planOf([1, 0], [1, 1]))
+  at(clock.now() + 5000)
+  t.equal(scheduler.snapshot().openTier, 1)
+  offer({ runMs: 5 })
+  at(clock.now() + 1)
+  offer({ runMs: 5 })
+  t.match(scheduler.snapshot(), { backlog: 1, openTier: 1 })
+  t.equal(actors[0]!.mailbox!.depth, 1)
+
+  const keyed = await trained(planOf([1, 0]))
+  keyed.offer({ runMs: 5 })
+  keyed.at(keyed.clock.now() + 1)
+  keyed.offer({ runMs: 5 }, { key: 'k' })
+  keyed.offer({ runMs: 5 })
+  t.equal(keyed.actors[0]!.mailbox!.depth, 1)
+})
+
+t.test('a job with a key has its turn at its home while others wait for any actor', async (t) => {
+  const { offer, at } = await virtualPool(planOf([1, 0]))
+  offer({ runMs: 5 })
+  const keyed = offer({ runMs: 5 }, { key: 'k' })
+  const others = Array.from({ length: 10 }, () => offer({ runMs: 5 }))
+  at(12)
+  t.strictSame([keyed.code, others[0]!.code], ['ok', 'pending'])
+})

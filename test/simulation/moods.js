@@ -9,6 +9,7 @@ const usual = {
   gapMs: 3,
   gapless: 0.3,
   longMs: 6,
+  alike: false,
   shortMs: 0.2,
   short: 0.5,
   surprise: 0.03,
@@ -77,6 +78,20 @@ const moods = {
     preempt: 0.5
   },
   moved: { share: 1, transfer: 0.5, replans: 0.4, recycle: 0.5, cancel: 0.3, strayRuns: 0.4 },
+  alike: {
+    share: 1,
+    jobs: 40,
+    gapMs: 2,
+    short: 0.1,
+    alike: true,
+    longMs: 3,
+    async: 0.05,
+    never: 0.01,
+    key: 0.1,
+    transfer: 0.03,
+    exitRuns: 0.2,
+    preempt: 0.5
+  },
   machine: { share: 1.5, replans: 1, bootDies: 0.25, restMs: 30 },
   told: { share: 1, tells: 1, recycle: 0.6, exitRuns: 0.6, replans: 0.3 },
   blocked: { share: 0.15, blocks: 0.1, recycle: 0, retire: 0, restMs: 12_000, never: 0, tells: 0.3 },

@@ -6,6 +6,7 @@ const { SimulatedMailbox } = require('../../dist/lib/simulator/mailbox.js')
 const { IdleSet } = require('../../dist/lib/idle.js')
 const { KeyedJobs } = require('../../dist/lib/keys.js')
 const { Load } = require('../../dist/lib/load.js')
+const { Kind } = require('../../dist/lib/pending.js')
 const { Placing } = require('../../dist/lib/placing.js')
 const { Quarantine } = require('../../dist/lib/quarantine.js')
 const { Injector } = require('../../dist/lib/queue.js')
@@ -18,12 +19,14 @@ const { runSeed } = require('./world.js')
 const TAKEN = 1
 const REVOKED = 2
 
-/** Replaces a method while seeds run; `make` is given the original. */
+/** Replaces a method or getter while seeds run; `make` is given the original. */
 const method = (type, name, make) => ({
   start: () => {
     const { prototype } = type
     const original = Object.getOwnPropertyDescriptor(prototype, name)
-    prototype[name] = make(original.value)
+    Object.defineProperty(prototype, name, original.get === undefined
+      ? { ...original, value: make(original.value) }
+      : { ...original, get: make(original.get) })
     return () => Object.defineProperty(prototype, name, original)
   }
 })
@@ -130,6 +133,7 @@ const mutations = {
   'a slow actor keeps nothing': [/keeps nothing/, method(Placing, 'takeBackAll', (takeBackAll) => function (actor) {
     takeBackAll.call(this, actor)
   })],
+  'a job waits behind one of which nobody knows when it ends': [/is put behind/, method(Kind, 'isSteady', () => () => true)],
   'a deadline counts what has begun': [/began and is told/, method(Settling, 'expire', (expire) => function (job, error) {
     expire.call(this, job, error)
     this.abandon(job, 'expired', () => Object.assign(new Error(), { code: 'FST_ERR_SPILLOVER_QUEUE_TIMEOUT' }))

@@ -45,6 +45,8 @@ function drawOffer (world) {
   const record = new Record()
   const name = record.name = chance(mood.short) ? 'one' : 'two'
   record.runMs = name === 'one' && !chance(mood.surprise) ? random() * mood.shortMs : random() * mood.longMs
+  // but for some, they run for about as long as each other
+  if (mood.alike && name === 'two' && !chance(mood.surprise)) record.runMs = mood.longMs * (0.8 + 0.4 * random())
   record.obeys = chance(mood.obeys)
   record.isAsync = chance(mood.async)
   const end = random()

@@ -76,6 +76,10 @@ class Oracle {
     /** replies that were read and are not counted in there: of which mailbox, how many, since when it was busy */
     this.unpaced = undefined
     this.means = new Map()
+    /** how far runs of a name are from their mean, in the mean */
+    this.deviations = new Map()
+    /** by mailbox: how long what was given to it last may wait behind what runs, ms */
+    this.patienceMs = new WeakMap()
     /** mailbox -> between which times it was last given a job while empty, or a reply of it was read */
     this.progressAtMs = new WeakMap()
     /** key -> the slot its jobs went to last, and when */
@@ -175,6 +179,25 @@ class Oracle {
     return (mailbox.depth === 1 && workMs < 1 + eps) || (mailbox.depth < 256 && workMs <= 0.3 + eps)
   }
 
+  /** Do runs of this name take about as long as each other, and not long? */
+  isSteady (name) {
+    const mean = this.means.get(name)
+    return mean <= 10 && this.deviations.get(name) <= mean / 2 + EPS
+  }
+
+  /** May this job wait behind the long one that the actor runs? Where that ends soon, and no tier is closed. */
+  mayFollow (actor, { name, key, hasTransfer }) {
+    const { mailbox } = actor
+    if (mailbox.depth !== 1 || mailbox.isHalted || key !== undefined || hasTransfer) return false
+    if (!this.isSteady(name) || !this.isSteady(mailbox.running?.input.name)) return false
+    const { clock, preemptedMs, records } = this.world
+    const isHome = (key) => key !== undefined && this.homes.get(key)?.slot === actor.slot.id
+    const isWanted = records.some(({ job, key }) => isHome(key) && job?.isQueued === true)
+    const [, atMostMs] = this.progressAtMs.get(mailbox)
+    return this.mayTake(actor) && this.open === this.tiers.length && !isWanted &&
+      clock.now() - preemptedMs - atMostMs <= 2 * this.workOf(actor) + EPS
+  }
+
   /** Now, or when the host looked at its clock. */
   progresses (mailbox) {
     const { clock, preemptedMs } = this.world
@@ -209,7 +232,7 @@ class Oracle {
     const { clock } = this.world
     if (!this.isSlow(actor)) return
     const [sinceMs] = this.progressAtMs.get(actor.mailbox) ?? [-Infinity]
-    if (clock.now() - sinceMs <= 1) this.world.note(`jobs of actor ${actor.slot.id} are taken back ${clock.now() - sinceMs} ms after it settled one`)
+    if (clock.now() - sinceMs <= (this.patienceMs.get(actor.mailbox) ?? 1)) this.world.note(`jobs of actor ${actor.slot.id} are taken back ${clock.now() - sinceMs} ms after it settled one`)
   }
 
   /** A slow one that has begun nothing keeps a job, or it would be given all of them again. */
@@ -247,7 +270,9 @@ class Oracle {
     if (mailbox.isHalted) world.fail(`job ${record.order} is given to actor ${slot.id}, which is halted`)
     if (depth === 0 && mailbox.isBehind) world.fail(`job ${record.order} is given to actor ${slot.id}, which has not passed what was taken back`)
     const isDone = this.isDone(actor)
-    const hasRoom = depth === 0 || isDone || this.hasRoom(actor, false)
+    const hasRoom = depth === 0 || isDone || this.hasRoom(actor, false) || this.mayFollow(actor, record)
+    const aheadMs = depth !== 1 || this.isAwaiting(actor, false) ? 0 : this.workOf(actor)
+    this.patienceMs.set(mailbox, aheadMs < 1 + EPS ? 1 : 2 * aheadMs - EPS)
     if (depth === 0 || (!mailbox.isWaking && this.isAwaiting(actor))) this.progresses(mailbox)
     if (record.hasTransfer && depth > 0 && !isDone) world.fail(`job ${record.order} has buffers to move and has to wait behind others`)
     if (!hasRoom && !isMoved) world.fail(`job ${record.order} is put behind ${this.workOf(actor)} ms of work in ${depth} jobs`)
@@ -288,8 +313,10 @@ class Oracle {
 
   /** The host has read a reply. */
   read ({ input: { name } }, slot, runMs) {
-    const mean = this.means.get(name)
-    this.means.set(name, mean === undefined ? runMs : mean + (runMs - mean) / 8)
+    const mean = this.means.get(name) ?? runMs
+    const deviation = this.deviations.get(name) ?? runMs
+    this.means.set(name, mean + (runMs - mean) / 8)
+    this.deviations.set(name, deviation + (Math.abs(runMs - mean) - deviation) / 8)
     const { mailbox } = this.world.crew.actors[slot]
     if (mailbox !== undefined) {
       if (this.unpaced !== undefined && this.unpaced.mailbox !== mailbox) this.isPaced()
