@@ -11,7 +11,7 @@ import type { Scheduler, Options } from '#lib/index'
 const jobs = join(__dirname, '..', 'fixtures', 'jobs.cjs')
 
 async function start (t: Test, options: Partial<Options> = {}): Promise<Scheduler> {
-  const scheduler = createScheduler({ jobs, tiers: [{ actors: 1 }], execArgv: [], ...options })
+  const scheduler = createScheduler({ jobs, tiers: [{ actors: 1 }], execArgv: [], bootTimeoutMs: 60_000, ...options })
   t.teardown(() => scheduler.close())
   await scheduler.ready()
   return scheduler
@@ -19,6 +19,18 @@ async function start (t: Test, options: Partial<Options> = {}): Promise<Schedule
 
 const code = (key: string): { code: string } => ({ code: `FST_ERR_SPILLOVER_${key}` })
 const sharedWords = (count: number): Int32Array<SharedArrayBuffer> => new Int32Array(new SharedArrayBuffer(count * 4))
+
+/** A job that runs until `open()`. */
+function hold (scheduler: Scheduler): { ended: Promise<unknown>, open (): void } {
+  const words = sharedWords(8)
+  return {
+    ended: scheduler.offload('latch', words),
+    open () {
+      Atomics.store(words, 0, 1)
+      Atomics.notify(words, 0)
+    }
+  }
+}
 
 t.test('values of both lanes come back as structured clone would give them', async (t) => {
   const scheduler = await start(t)
@@ -84,7 +96,10 @@ t.test('several modules: names are prefix.export; ESM and warm-up work', async (
 
 t.test('8 + 8 + 16 slots: tier 2 opens with the 7th active actor, tier 3 with the 15th; all close again', async (t) => {
   const scheduler = await start(t, {
-    tiers: [{ actors: 8, threshold: 0 }, { actors: 8, threshold: 6 }, { actors: 16, threshold: 14 }], closeDelayMs: 20
+    tiers: [{ actors: 8, threshold: 0 }, { actors: 8, threshold: 6 }, { actors: 16, threshold: 14 }],
+    closeDelayMs: 20,
+    // a thread of tier 3 may be slow to boot
+    maxQueueWaitMs: 0
   })
   const words = sharedWords(8)
   const ran = (tier: number): number => Atomics.load(words, 2 + tier)
@@ -225,23 +240,27 @@ t.test('a job that waits is cancelled without a restart; one that runs is told, 
 
 t.test('the run clock starts with the run, the queue clock ends with it', async (t) => {
   const scheduler = await start(t)
-  const long = scheduler.offload('wait', 150)
-  const behind = scheduler.offload('wait', 50, { timeoutMs: 100 })
+  const long = hold(scheduler)
+  const offeredAtMs = performance.now()
+  const behind = scheduler.offload('wait', 50, { timeoutMs: 1000 })
   const late = scheduler.offload('echo', 1, { queueTimeoutMs: 30 })
   await t.rejects(late, code('QUEUE_TIMEOUT'))
-  t.equal(await long, 150)
+  await until('more time to pass than the run may take', () => performance.now() > offeredAtMs + 1000)
+  long.open()
+  t.equal(await long.ended, 1)
   t.equal(await behind, 50)
 })
 
 t.test('what waits for maxQueueWaitMs is told so then, with 503 and when to come again, and never runs; with 0 it waits', async (t) => {
   const scheduler = await start(t, { maxQueueWaitMs: 30 })
   const words = sharedWords(1)
-  const long = scheduler.offload('wait', 150)
+  const long = hold(scheduler)
   const late = [{}, { key: 'a' }, { queueTimeoutMs: 60_000 }].map((options) => scheduler.offload('count', words, options))
   for (const one of late) {
     await t.rejects(one, { ...code('QUEUE_TIMEOUT'), statusCode: 503, retryAfterS: 1, message: /within 30 ms \(maxQueueWaitMs\)/ })
   }
-  t.equal(await long, 150)
+  long.open()
+  t.equal(await long.ended, 1)
   t.equal(Atomics.load(words, 0), 0)
   t.equal(scheduler.snapshot().counters.settled.expired, 3)
   const patient = await start(t, { maxQueueWaitMs: 0 })
@@ -251,10 +270,12 @@ t.test('what waits for maxQueueWaitMs is told so then, with 503 and when to come
 t.test('a full queue refuses with 503 and whole seconds to wait, and what was refused never runs', async (t) => {
   const scheduler = await start(t, { maxQueued: 2 })
   const words = sharedWords(1)
-  const held = scheduler.offload('wait', 100)
+  const held = hold(scheduler)
   const { signal } = new AbortController()
-  const results = await Promise.allSettled(Array.from({ length: 6 }, () => scheduler.offload('count', words, { signal })))
-  await held
+  const all = Promise.allSettled(Array.from({ length: 6 }, () => scheduler.offload('count', words, { signal })))
+  held.open()
+  const results = await all
+  await held.ended
   const refused = results.filter((result) => result.status === 'rejected')
   t.ok(refused.length >= 3)
   const message = 'job count: 1 actor open, 2 jobs queued, limit 2 (maxQueued); retry after 1 s'
@@ -278,10 +299,11 @@ t.test('jobs of one key run in order on one actor, and so do 500 of one mailbox'
 t.test('priority high overtakes low', async (t) => {
   const scheduler = await start(t)
   const order: string[] = []
-  const held = scheduler.offload('wait', 50)
-  await Promise.all([
-    ...['low', 'normal', 'high'].map((priority) =>
-      scheduler.offload('wait', 1, { priority: priority as 'low' }).then(() => order.push(priority))), held])
+  const held = hold(scheduler)
+  const all = ['low', 'normal', 'high'].map((priority) =>
+    scheduler.offload('wait', 1, { priority: priority as 'low' }).then(() => order.push(priority)))
+  held.open()
+  await Promise.all([...all, held.ended])
   t.strictSame(order, ['high', 'normal', 'low'])
 })
 
@@ -319,13 +341,14 @@ t.test('a recording of an hour ends when the pool is closed, by its end or as `a
 })
 
 t.test('close waits for accepted jobs up to drainMs, rejects the rest, and refuses new ones', async (t) => {
-  const scheduler = await start(t, { drainMs: 200 })
-  const done = scheduler.offload('wait', 50)
+  const scheduler = await start(t, { drainMs: 1000 })
+  const running = hold(scheduler)
   const never = scheduler.offload('wait', 60_000)
   const rejected = t.rejects(never, code('CLOSED'))
   const closing = scheduler.close()
   await t.rejects(scheduler.offload('echo', 1), code('CLOSED'))
-  t.equal(await done, 50)
+  running.open()
+  t.equal(await running.ended, 1)
   await rejected
   await closing
   t.equal(scheduler.snapshot().pending, 0)

@@ -125,9 +125,15 @@ t.test('where 4 of 5 places of those who may wait are taken, the fifth gets 202 
 t.test('one key is one job: 202 again, then the result; another input 422, another user another job', async (t) => {
   const app = await build(t)
   const key = { 'idempotency-key': '"k-1"' }
+  // both actors are held, so that it does not end between the two
+  const words = new Int32Array(new SharedArrayBuffer(32))
+  const held = [1, 2].map(() => app.offload('latch', words))
   const first = await post(app, '/wait', 50, key)
   const second = await post(app, '/wait', 50, key)
   t.match([first.statusCode, second.statusCode], [202, 202])
+  Atomics.store(words, 0, 1)
+  Atomics.notify(words, 0)
+  await Promise.all(held)
   t.equal(second.headers.location, first.headers.location)
   await get(app, first.headers.location as string, { prefer: 'wait=10' })
   t.match((await post(app, '/wait', 50, key)), { statusCode: 200, body: '50' })

@@ -42,10 +42,15 @@ t.test('results and errors of jobs become replies: 200, the job\'s own status, 5
 
 t.test('a full queue answers 503 with Retry-After in whole seconds; a light route is never refused', async (t) => {
   const app = await build(t, { maxQueued: 1 })
-  app.get('/job', async (request) => request.offload('wait', 100))
+  const words = new Int32Array(new SharedArrayBuffer(32))
+  app.get('/job', async (request) => request.offload('latch', words))
   app.get('/light', async () => 'light')
   await app.ready()
-  const replies = await Promise.all([1, 2, 3, 4].map(() => app.inject('/job')))
+  const all = Promise.all([1, 2, 3, 4].map(() => app.inject('/job')))
+  await until('two to be refused', () => app.spillover.snapshot().counters.refused === 2)
+  Atomics.store(words, 0, 1)
+  Atomics.notify(words, 0)
+  const replies = await all
   t.strictSame(replies.map(({ statusCode }) => statusCode).sort(), [200, 200, 503, 503])
   for (const { statusCode, headers } of replies) if (statusCode === 503) t.match(headers['retry-after'], /^[1-9]\d*$/)
   t.equal((await app.inject('/light')).statusCode, 200)
