@@ -32,6 +32,13 @@ const run = (file: string, args: string[], cwd: string, input = ''): Promise<{ s
     child.stdin!.end(input)
   })
 
+/** The help of a command of ours, asked for once. */
+const helps = new Map<string, Promise<{ out: string }>>()
+const helpOf = (command: string): Promise<{ out: string }> => {
+  if (!helps.has(command)) helps.set(command, run(cli, [command, '--help'], root))
+  return helps.get(command)!
+}
+
 /** What a command of an `sh` block must be: undefined where it is right, else what is wrong. */
 async function wrongWith (command: string): Promise<string | undefined> {
   const words = command.replace(/^(?:[A-Z_]+=(?:'[^']*'|\S+) )+/, '').replace(/\s+#.*$/, '').trim().split(/\s+/)
@@ -47,7 +54,7 @@ async function wrongWith (command: string): Promise<string | undefined> {
   if (program === 'npx' && args[0] === 'fastify-spillover') {
     // it must know the command and each option; values are not needed for that
     const options = args.filter((word) => word.startsWith('--'))
-    const { out } = await run(cli, [args[1]!, '--help'], root)
+    const { out } = await helpOf(args[1]!)
     const missing = options.find((option) => !out.includes(option.split('=')[0]!))
     return missing === undefined ? undefined : `fastify-spillover ${args[1]} has no ${missing}`
   }
