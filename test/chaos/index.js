@@ -3,7 +3,7 @@
 // injected; at the end a ledger, and the exit status 1 with the seed where anything is off.
 const { fork, spawnSync } = require('node:child_process')
 const { once } = require('node:events')
-const { join } = require('node:path')
+const { dirname, join } = require('node:path')
 const { parseArgs } = require('node:util')
 const { makeRandom } = require('./random.js')
 const { makeNemesis } = require('./nemesis.js')
@@ -53,7 +53,11 @@ function optionsOf (random) {
 }
 
 function startServer (options, jobs) {
-  const child = fork(join(__dirname, 'server.js'), [JSON.stringify({ options, jobs })], { execArgv: ['--expose-gc'] })
+  const child = fork(join(__dirname, 'server.js'), [JSON.stringify({ options, jobs })], {
+    execArgv: ['--expose-gc'],
+    // another pool of this machine could let a core go meanwhile, and its lock would be a file more than before
+    env: { ...process.env, XDG_RUNTIME_DIR: dirname(jobs) }
+  })
   let nextNumber = 0
   const waiting = new Map()
   const state = { child, exit: undefined }
