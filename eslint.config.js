@@ -3,7 +3,7 @@
 const neostandard = require('neostandard')
 
 module.exports = [
-  ...neostandard({ ts: true, ignores: ['dist', 'prebuilds', '**/node_modules', '.tap', 'test/fixtures/machines', 'plugin/dashboard/uplot.js'] }),
+  ...neostandard({ ts: true, ignores: ['build', 'dist', 'prebuilds', '**/node_modules', '.tap', 'test/fixtures/machines', 'plugin/dashboard/uplot.js'] }),
   {
     files: ['plugin/dashboard/*.js'],
     languageOptions: {
