@@ -16,6 +16,7 @@ async function start (t: Test, options: Partial<Options> = {}): Promise<Schedule
     jobs,
     tiers: [{ actors: 1 }],
     execArgv: [],
+    bootTimeoutMs: 60_000,
     graceMs: 20,
     maxRestarts: 10_000,
     quarantineDeaths: 0,
@@ -228,7 +229,9 @@ const broken = {
 for (const [file, [text, message]] of Object.entries(broken)) {
   t.test(`a job module like ${file} fails ready() with the reason, and close() ends`, async (t) => {
     const folder = t.testdir({ [file]: text })
-    const pool = createScheduler({ jobs: join(folder, file), tiers: [{ actors: 2 }] })
+    const pool = createScheduler({
+      jobs: join(folder, file), tiers: [{ actors: 2 }], execArgv: [], bootTimeoutMs: 60_000
+    })
     await t.rejects(pool.ready(), { ...code('JOB_MODULE'), message })
     await pool.close()
   })
@@ -237,7 +240,7 @@ for (const [file, [text, message]] of Object.entries(broken)) {
 for (const [file, text] of Object.entries({ 'loops.cjs': 'for (;;);', 'hangs.mjs': 'await new Promise(() => {})' })) {
   t.test(`a job module like ${file} fails ready() after bootTimeoutMs`, async (t) => {
     const folder = t.testdir({ [file]: text })
-    const pool = createScheduler({ jobs: join(folder, file), tiers: [{ actors: 1 }], bootTimeoutMs: 400 })
+    const pool = createScheduler({ jobs: join(folder, file), tiers: [{ actors: 1 }], execArgv: [], bootTimeoutMs: 400 })
     await t.rejects(pool.ready(), /BOOT_TIMEOUT|JOB_MODULE|not get ready|ended/)
     await pool.close()
   })
