@@ -192,3 +192,21 @@ t.test('a job with a key has its turn at its home while others wait for any acto
   at(12)
   t.strictSame([keyed.code, others[0]!.code], ['ok', 'pending'])
 })
+
+t.test('jobs with buffers to move that were given to tiers 2 and 3 begin there, although both close while the actors wake', async (t) => {
+  let wakeMs = 0.01
+  const { offer, at, actors, scheduler } = await virtualPool(planOf([3, 0], [1, 2], [1, 3]),
+    { closeDelayMs: 1 }, { wakeMs: () => wakeMs })
+  for (let n = 0; n < 7; n++) offer({ runMs: 3 })
+  at(30)
+  t.match(scheduler.snapshot(), { openTier: 1, pending: 0 })
+  t.ok(actors.every(({ state }) => state === 'open'), 'all threads have been started')
+  for (let n = 0; n < 3; n++) offer({ runMs: 2 })
+  wakeMs = 20
+  const moved = [offer({ runMs: 1 }, { transfer: [] }), offer({ runMs: 1 }, { transfer: [] })]
+  t.strictSame(actors.map(({ mailbox }) => mailbox!.depth), [1, 1, 1, 1, 1])
+  at(45)
+  t.match(scheduler.snapshot(), { openTier: 1, pending: 2 })
+  at(60)
+  t.strictSame(moved.map(({ code }) => code), ['ok', 'ok'])
+})
