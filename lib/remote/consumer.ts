@@ -34,7 +34,12 @@ const CLOSE_MS = 3000
 const LOST_LOCK = 'its lock was lost'
 
 /** The worker of one queue. */
-interface Queue { readonly worker: LimitedWorker, readonly fetching: Fetching }
+interface Queue {
+  readonly worker: LimitedWorker
+  readonly fetching: Fetching
+  /** what it fetched could not be run here: it fetches no more before the next look */
+  isResting: boolean
+}
 
 /** A job that runs here, and the queue's worker that fetched it. */
 interface Running { readonly worker: Worker, readonly abort: AbortController, readonly ended: Promise<unknown> }
@@ -82,7 +87,7 @@ export class Consumer implements Serving {
       this.#keys.cancels, (text) => this.#onCancel(text), () => {})
     for (const { job, version } of served) this.#open(job, version, address)
     this.#beatTimer = setInterval(() => this.#beat(), BEAT_MS).unref()
-    this.#lookTimer = setInterval(() => this.#adjust(), LOOK_MS).unref()
+    this.#lookTimer = setInterval(() => this.#adjust(true), LOOK_MS).unref()
   }
 
   #open (name: string, version: string, address: RedisAddress): void {
@@ -105,7 +110,8 @@ export class Consumer implements Serving {
     }
     const fetching = new Fetching()
     const worker: LimitedWorker = new LimitedWorker(queue, (job, token) =>
-      this.#process({ worker, fetching }, queue, name, version, job, token!), options)
+      this.#process(entry, queue, name, version, job, token!), options)
+    const entry: Queue = { worker, fetching, isResting: false }
     worker.on('error', (error) => this.#onError(error))
     worker.on('drained', () => {
       fetching.drained()
@@ -125,22 +131,23 @@ export class Consumer implements Serving {
       // the record has the reason, whoever wrote it
       this.#bench.answers.hint(queue, job, (error as { sealed?: Sealed }).sealed)
     })
-    this.#workers.set(queue, { worker, fetching })
+    this.#workers.set(queue, entry)
   }
 
-  async #process ({ worker, fetching }: Queue, queue: string, name: string, version: string, job: Job, token: string):
+  async #process (entry: Queue, queue: string, name: string, version: string, job: Job, token: string):
   Promise<Sealed> {
+    const { worker, fetching } = entry
     const unique = job.id!
     if (this.#isStopping || this.#slots.free() <= 0) {
       // fetched beyond the free slots: another worker may be free
-      return await this.#putBack(worker, job, token)
+      return await this.#putBack(entry, job, token, false)
     }
     const before = this.#running.get(unique)
     if (before !== undefined) {
       // it lost its lock here. BullMQ renews locks by the job: the end of the first run would leave the second's alone
       before.abort.abort(LOST_LOCK)
       await before.ended
-      return await this.#putBack(worker, job, token)
+      return await this.#putBack(entry, job, token, true)
     }
     const abort = new AbortController()
     let end!: (value?: unknown) => void
@@ -152,11 +159,11 @@ export class Consumer implements Serving {
     try {
       const id = makeId(this.#settings.region, this.#shard, queue, unique)
       return await runFetched(this.#bench, { id, name, version, queue, job, abort }) ??
-        await this.#putBack(worker, job, token)
+        await this.#putBack(entry, job, token, true)
     } catch (error) {
       if (!isPassing(error as Error)) throw error
       this.#onError(error as Error)
-      return await this.#putBack(worker, job, token)
+      return await this.#putBack(entry, job, token, true)
     } finally {
       this.#running.delete(unique)
       end()
@@ -165,10 +172,11 @@ export class Consumer implements Serving {
     }
   }
 
-  /** Give it to whoever fetches next; this queue is fetched from again when there are free slots at the next look. */
-  async #putBack (worker: Worker, job: Job, token: string): Promise<never> {
+  /** Give it to whoever fetches next: this one when it has free slots, and after the next look where it is to rest. */
+  async #putBack (entry: Queue, job: Job, token: string, isToRest: boolean): Promise<never> {
     this.#counters.putBack++
-    if (!this.#isStopping) await worker.pause(true)
+    if (isToRest) entry.isResting = true
+    if (!this.#isStopping) await entry.worker.pause(true)
     try {
       await job.moveToWait(token)
     } catch (error) {
@@ -188,14 +196,18 @@ export class Consumer implements Serving {
   }
 
   /** Fetch as many as there are free slots; a worker that was paused for want of one goes on. */
-  #adjust (): void {
+  #adjust (isLook = false): void {
     if (this.#isStopping) return
     const free = this.#slots.free()
     const own = new Map<Worker, number>()
     for (const { worker } of this.#running.values()) own.set(worker, (own.get(worker) ?? 0) + 1)
-    for (const { worker, fetching } of this.#workers.values()) {
+    for (const entry of this.#workers.values()) {
+      const { worker, fetching } = entry
+      if (isLook) entry.isResting = false
       worker.concurrency = fetching.limit(own.get(worker) ?? 0, free)
-      if (free > 0 && worker.isPaused()) worker.resume().catch((error: Error) => this.#onError(error))
+      if (free > 0 && worker.isPaused() && !entry.isResting) {
+        worker.resume().catch((error: Error) => this.#onError(error))
+      }
     }
   }
 

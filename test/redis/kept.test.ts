@@ -147,3 +147,16 @@ t.test('an input of 20 KB does not stay where Redis refused its job', { skip }, 
   await t.rejects(tier.submit(job({ payload: JSON.stringify('x'.repeat(20_000)) })).accepted, { code: 'FST_ERR_SPILLOVER_REMOTE_REFUSED' })
   await until('it to be removed', async () => (await redis.client.keys('*:pay:*')).length === 0)
 })
+
+t.test('a worker that cannot run what it fetched gives it back and looks again in 50 ms: 10 times take 300 ms or more, and the job is run', { skip }, async (t) => {
+  const redis = await startRedis(t)
+  const tier = await start(t, { redis: redis.url })
+  let fetches = 0
+  await tier.serve(served, async () => ++fetches <= 10 ? { ...thrown, putBack: true } : ok, slots(1))
+  await until('the worker to be known', () => tier.stats().shards[0]!.queues['work@1']!.workers === 1)
+  const sentAtMs = performance.now()
+  t.strictSame(await tier.submit(job()).done, ok)
+  const tookMs = performance.now() - sentAtMs
+  t.ok(tookMs >= 300, `${Math.round(tookMs)} ms`)
+  t.match(tier.stats().counters, { putBack: 10, failed: 0 })
+})
