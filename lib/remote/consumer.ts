@@ -31,8 +31,6 @@ const MAX_DEATHS = 1000
 /** Time that closing a connection may take, ms. */
 const CLOSE_MS = 3000
 
-const LOST_LOCK = 'its lock was lost'
-
 /** The worker of one queue. */
 interface Queue {
   readonly worker: LimitedWorker
@@ -42,7 +40,7 @@ interface Queue {
 }
 
 /** A job that runs here, and the queue's worker that fetched it. */
-interface Running { readonly worker: Worker, readonly abort: AbortController, readonly ended: Promise<unknown> }
+interface Running { readonly worker: Worker, readonly abort: AbortController }
 
 /** One shard as a worker sees it. */
 export class Consumer implements Serving {
@@ -119,7 +117,7 @@ export class Consumer implements Serving {
     })
     worker.on('stalled', () => { this.#counters.stalled++ })
     // somebody else runs it now: what we would answer would be refused
-    worker.on('lockRenewalFailed', (ids) => { for (const id of ids) this.#running.get(id)?.abort.abort(LOST_LOCK) })
+    worker.on('lockRenewalFailed', (ids) => { for (const id of ids) this.#running.get(id)?.abort.abort('its lock was lost') })
     worker.on('completed', (job, result) => {
       this.#counters.completed++
       if ((job.data as Envelope).f === 0) this.#bench.answers.committed(queue, job, result as Sealed)
@@ -142,16 +140,8 @@ export class Consumer implements Serving {
       // fetched beyond the free slots: another worker may be free
       return await this.#putBack(entry, job, token, false)
     }
-    const before = this.#running.get(unique)
-    if (before !== undefined) {
-      // it lost its lock here. BullMQ renews locks by the job: the end of the first run would leave the second's alone
-      before.abort.abort(LOST_LOCK)
-      await before.ended
-      return await this.#putBack(entry, job, token, true)
-    }
     const abort = new AbortController()
-    let end!: (value?: unknown) => void
-    this.#running.set(unique, { worker, abort, ended: new Promise((resolve) => { end = resolve }) })
+    this.#running.set(unique, { worker, abort })
     fetching.started()
     this.#slots.taken++
     this.#counters.taken++
@@ -166,7 +156,6 @@ export class Consumer implements Serving {
       return await this.#putBack(entry, job, token, true)
     } finally {
       this.#running.delete(unique)
-      end()
       this.#slots.taken--
       this.#adjust()
     }

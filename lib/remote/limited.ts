@@ -23,6 +23,8 @@ const SET_OF_ENDED = 10
 
 /** A job with a longer text gets `null` as its data, and fails as no job of ours. */
 export class LimitedWorker extends Worker {
+  readonly #processed = new Map<string, Promise<unknown>>()
+
   /**
    * Ends are booked by the engine's clock: records are removed by their age, and clients are told of it. A worker whose
    * own clock is fast would remove what others have just written. The end of each job trims the whole set it is put
@@ -37,6 +39,19 @@ export class LimitedWorker extends Worker {
       if ((job.data as Partial<Envelope> | null)?.du === 0) args[SET_OF_ENDED] = options.spilled
       return args
     }
+  }
+
+  /**
+   * A job that lost its lock can be fetched again while it still runs here. Locks are renewed by the job: the end of
+   * the first run would leave the second's alone.
+   */
+  override async processJob (...args: Parameters<Worker['processJob']>):
+  Promise<Awaited<ReturnType<Worker['processJob']>>> {
+    const id = args[0].id!
+    while (this.#processed.has(id)) await this.#processed.get(id)
+    const end = super.processJob(...args)
+    this.#processed.set(id, end.catch(() => {})) // told to who called
+    return await end.finally(() => { this.#processed.delete(id) })
   }
 
   /** BullMQ would wait 10 s where a further run is due later, and the connection ends after 8 s of silence. */

@@ -93,7 +93,7 @@ t.test('the check of a key is not answered: its caller is told so, with status 5
 
 t.test('a job that lost its lock is fetched again by the worker that still runs it: its second run begins after the first, and keeps its lock', { skip }, async (t) => {
   const redis = await startRedis(t)
-  const tier = await start(t, { redis: redis.url, lockMs: 1000, stalledMs: 200 })
+  const tier = await start(t, { redis: redis.url, lockMs: 5000, stalledMs: 200 })
   const ends: (() => void)[] = []
   // it does not listen to its signal
   await tier.serve(served, () => new Promise((resolve) => { ends.push(() => resolve(ok)) }), slots(2))
