@@ -154,7 +154,7 @@ class Lives {
       world.fail(`actor ${id} opens while tier ${world.openTier} is open and ${active} are active`)
     }
     const before = crew.actors.filter(({ slot }) => slot.id < id && slot.tier > 1 && (!isNear || slot.tier === tier))
-    const ready = this.ready(before)
+    const ready = this.ready(before.filter(({ mailbox }) => mailbox === undefined || oracle.hasCaughtUp(mailbox)))
     if (ready >= (isNear ? 1 : Math.max(1, backlog))) world.fail(`actor ${id} opens while ${ready} others are ready for ${backlog} jobs`)
   }
 

@@ -386,6 +386,7 @@ class Oracle {
   always () {
     const { world } = this
     for (const actor of world.crew.actors) {
+      if (actor.mailbox !== undefined) this.hasCaughtUp(actor.mailbox)
       const workMs = actor.mailbox === undefined ? 0 : this.workOf(actor)
       if (Math.abs(actor.workMs - workMs) > 1e-4) world.fail(`actor ${actor.slot.id} is said to have ${actor.workMs} ms of work, and has ${workMs}`)
     }
@@ -413,7 +414,7 @@ class Oracle {
     if (queued.length > 0 && !crew.actors.some(({ mailbox }) => mailbox?.depth >= world.parts.places)) {
       const first = queued.reduce((best, each) => this.rank(each) < this.rank(best) ? each : best)
       const room = crew.actors.find((actor) =>
-        !first.hasTransfer && actor.mailbox !== undefined && this.hasRoom(actor))
+        !first.hasTransfer && actor.mailbox !== undefined && this.hasRoom(actor) && this.hasCaughtUp(actor.mailbox))
       if (room !== undefined) world.fail(`job ${first.order} waits while actor ${room.slot.id} has room for it`)
       for (const actor of crew.actors) {
         const { mailbox } = actor
