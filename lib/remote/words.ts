@@ -49,6 +49,7 @@ export function withoutAddress (text: string): string {
   const words = inWords(text)
   const [, code = ''] = /\b(E[A-Z_]{3,})\b/.exec(words) ?? []
   if (codes[code] !== undefined) return codes[code]
+  if (/connection refused at/.test(words)) return codes.ECONNREFUSED!
   if (/certificate/i.test(words)) return 'its certificate is not accepted'
   return words.replace(/\[[\da-f:.]+\](?::\d+)?|\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?|\b[\da-f]{0,4}(?::[\da-f]{0,4}){3,}|\b[\w-]+(?:\.[\w-]+)*:\d+\b/gi, 'its address')
 }

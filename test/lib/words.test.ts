@@ -14,6 +14,7 @@ t.test('a log hears plain words and addresses, an error of a job the same withou
     ["NOPERM User app has no permissions to run the 'evalsha' command", "NOPERM User app has no permissions to run the 'evalsha' command"],
     ['UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)', 'it became a replica'],
     ['connect ECONNREFUSED 10.0.0.7:6379', 'connect ECONNREFUSED 10.0.0.7:6379', 'the connection is refused'],
+    ['connection refused at 10.0.0.7:6379', 'connection refused at 10.0.0.7:6379', 'the connection is refused'],
     ['connect ETIMEDOUT', 'connect ETIMEDOUT', 'no connection in time'],
     ['getaddrinfo ENOTFOUND redis.internal', 'getaddrinfo ENOTFOUND redis.internal', 'its name is not known'],
     ["Hostname/IP does not match certificate's altnames: IP: 10.0.0.7 is not in the cert's list: ", "Hostname/IP does not match certificate's altnames: IP: 10.0.0.7 is not in the cert's list: ", 'its certificate is not accepted'],
