@@ -613,7 +613,13 @@ export class Scheduler {
     this.#settling.close()
     this.#deadlines.clear()
     this.#clock.hold(true) // the end of the threads is waited for
-    await this.#crew.close(this.#options.graceMs)
+    const unended = await this.#crew.close(this.#options.graceMs)
+    if (unended > 0) {
+      const text = `${counted(unended, 'thread')} could not be ended: native code cannot be interrupted`
+      const { log } = this.#options
+      if (log?.warn === undefined) process.emitWarning(text, 'SpilloverWarning')
+      else log.warn(text)
+    }
     this.#clock.hold(false)
     this.#clock.close()
     this.#closed.abort()

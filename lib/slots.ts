@@ -257,8 +257,8 @@ export class Slots<T extends Held> {
     actor.life?.started.kill(reason)
   }
 
-  /** End all actors: politely up to `graceMs`, then by force. Never rejects. */
-  async close (graceMs: number): Promise<void> {
+  /** End all actors: politely up to `graceMs`, then by force; how many threads have not ended. Never rejects. */
+  async close (graceMs: number): Promise<number> {
     this.#isClosed = true
     for (const timer of this.#restarting.values()) timer.cancel()
     for (const actor of this.actors) {
@@ -270,7 +270,9 @@ export class Slots<T extends Held> {
     for (const actor of this.actors) this.kill(actor, new Error('the pool is closing'))
     await this.#until(() => this.#lives.size === 0, CLOSE_MS)
     for (const { exitTimer } of this.#lives) exitTimer?.cancel()
+    const left = this.#lives.size
     await this.#threads.close()
+    return left
   }
 
   #start (actor: Actor<T>, waits: boolean, ready: () => void, failed: (reason: unknown) => void): Life<T> {

@@ -89,3 +89,16 @@ t.test('a thread inside native code for longer than terminateMs is a zombie unti
   t.not((await offload(pool, 'thread'))[0], first)
   await until('its exit', () => actorOf(pool).zombies === 0)
 })
+
+t.test('close() says which threads it could not end, and does not wait for them', async (t) => {
+  const lines: unknown[] = []
+  const write = (text: unknown): void => { lines.push(text) }
+  const log = { trace: write, debug: write, info: write, warn: write, error: write, fatal: write }
+  const pool = await start(t, { log, tiers: [{ actors: 2 }] })
+  await t.rejects(offload(pool, 'native', 8, { timeoutMs: 20 }), { code: 'FST_ERR_SPILLOVER_TIMEOUT' })
+  await pool.close()
+  t.strictSame(lines, ['1 thread could not be ended: native code cannot be interrupted'])
+  const other = await start(t, { log })
+  await other.close()
+  t.equal(lines.length, 1)
+})
