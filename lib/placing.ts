@@ -351,9 +351,10 @@ export class Placing {
   #hasRoom (actor: Actor<Job>, job: Job, nowMs: number): boolean {
     const { depth, isHalted } = actor.mailbox!
     if (isHalted || depth === 0) return false // one without jobs idles, or has to catch up first
-    if (this.#isAwaiting(actor, nowMs) || (depth === 1 && this.#mayFollow(actor, job, nowMs))) return true
-    if (nowMs - actor.progressAtMs > SLOW_MS) return false
-    return (depth === 1 && actor.workMs < SECOND_MS) || (depth < WINDOW_JOBS && actor.workMs <= WINDOW_MS)
+    if (this.#isAwaiting(actor, nowMs)) return true
+    if (nowMs - actor.progressAtMs <= SLOW_MS &&
+      ((depth === 1 && actor.workMs < SECOND_MS) || (depth < WINDOW_JOBS && actor.workMs <= WINDOW_MS))) return true
+    return depth === 1 && this.#mayFollow(actor, job, nowMs)
   }
 
   /**
