@@ -5,6 +5,7 @@ import { getHeapStatistics } from 'node:v8'
 import { threadId } from 'node:worker_threads'
 import { pinThread } from './affinity.js'
 import { loadCarry } from './carry.js'
+import { readBothClocks } from './clock.js'
 import { Context, warmContext } from './context.js'
 import { encodeError, describe } from './errors.js'
 import { Load } from './load.js'
@@ -124,7 +125,8 @@ class Actor {
     this.#carry = carry
     this.#load = new Load(boot.load)
     const [hostClock, hostMs] = boot.clock
-    this.#clockMs = Number(process.hrtime.bigint() - hostClock) / 1e6 + hostMs - performance.now()
+    const [clock, ms] = readBothClocks()
+    this.#clockMs = Number(clock - hostClock) / 1e6 + hostMs - ms
     this.#baseline = baselinePorts
     this.#load.begin(boot.slot)
     process.on('uncaughtException', (error) => this.#late(error))

@@ -97,7 +97,7 @@ export interface ActorBoot {
   readonly kept: readonly (readonly [name: string, value: unknown])[]
   readonly load: SharedArrayBuffer
   readonly mailbox: SharedArrayBuffer
-  /** `[process.hrtime.bigint(), performance.now()]` of the host at one moment: makes one clock of two */
+  /** `readBothClocks()` of the host: makes one clock of two */
   readonly clock: readonly [bigint, number]
 }
 

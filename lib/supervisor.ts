@@ -1,8 +1,8 @@
 // Starts and ends threads; the only file with piscina: one pool a tier, one long task a thread.
 import { join } from 'node:path'
-import { performance } from 'node:perf_hooks'
 import { availableParallelism } from 'node:os'
 import { Piscina } from 'piscina'
+import { readBothClocks } from './clock.js'
 import { logLevelOf } from './log.js'
 import { HostEnd } from './mailbox.js'
 import { keepFreed } from './malloc.js'
@@ -134,7 +134,7 @@ export class Supervisor<T extends Held> implements Threads<T> {
       kept: this.#kept(),
       load: this.#load.buffer,
       mailbox: mailbox.buffer,
-      clock: [process.hrtime.bigint(), performance.now()]
+      clock: readBothClocks()
     }
     const { ports } = mailbox
     const onThread: OnThread = (assigned, candidate) => {

@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import t from 'tap'
+import { readBothClocks } from '#lib/clock'
 
 const clock = JSON.stringify(join(__dirname, '..', '..', 'dist', 'lib', 'clock.js'))
 const run = (body: string): string =>
@@ -28,4 +29,23 @@ t.test('a timer that was cancelled does not fire; soon fires before it', async (
     clock.after(1, () => console.log('cancelled')).cancel()
     clock.after(20, () => { console.log('timer'); clock.close() })
     clock.soon(() => console.log('soon'))`), 'soon\ntimer\n')
+})
+
+t.test('both clocks are read at one moment, also where the thread loses its CPU between the two in 4 of 5 tries', async (t) => {
+  const { bigint } = process.hrtime
+  t.teardown(() => { process.hrtime.bigint = bigint })
+  const offsetMs = (): number => {
+    const [clock, ms] = readBothClocks()
+    return Number(clock) / 1e6 - ms
+  }
+  const expectedMs = offsetMs()
+  let readings = 0
+  process.hrtime.bigint = () => {
+    const clock = bigint()
+    const untilMs = performance.now() + (readings++ % 5 === 3 ? 0 : 20)
+    while (performance.now() < untilMs);
+    return clock
+  }
+  t.ok(Math.abs(offsetMs() - expectedMs) < 5)
+  t.equal(readings, 5)
 })

@@ -95,6 +95,7 @@ const main = async () => {
     return state.active === 0 && state.openTier === state.tiers[0].tier &&
       state.tiers.filter(isAbove).every(({ actors }) => actors.every((actor) => actor.state === 'closed')) && state
   }))
+  await pause(1000) // the last turns of their event loops end
   report.idle = [threadsOf(server.pid)]
   await pause(3000)
   report.idle.push(threadsOf(server.pid))
