@@ -23,7 +23,7 @@ export interface Clock {
 }
 
 /** Longest time that Node's timers know, ms; of a longer one they make 1. Who waits longer is woken and waits again. */
-const LONGEST_MS = 2 ** 31 - 1
+export const LONGEST_MS = 2 ** 31 - 1
 
 /** Readings of both clocks of which the quickest counts; chosen: a thread seldom loses its CPU in each of them. */
 const READINGS = 5

@@ -1,4 +1,5 @@
 // A remote tier without an engine, in this process, for tests of what stands on it: same contract, same outcomes.
+import { LONGEST_MS } from '../clock.js'
 import { encodeError, errors } from '../errors.js'
 import { isGivenTo, makeId, parseId, queueOf, uniquePart } from './id.js'
 import { SHUTDOWN } from './contract.js'
@@ -59,7 +60,7 @@ export class MemoryBroker {
       return
     }
     const abort = record.abort = new AbortController()
-    const timer = setTimeout(() => abort.abort(new errors.REMOTE_EXPIRED(job.job, 'while it ran')), Math.min(leftMs, 2 ** 31 - 1))
+    const timer = setTimeout(() => abort.abort(new errors.REMOTE_EXPIRED(job.job, 'while it ran')), Math.min(leftMs, LONGEST_MS))
     record.state = 'running'
     record.attempt++
     if (record.attempt === 1) worker.times.of(job.job).wait.record(Date.now() - record.createdAtMs)
@@ -285,7 +286,7 @@ class MemoryTier implements RemoteTier {
         settle()
         reject(error)
       }
-      const timer = setTimeout(() => fail(new errors.REMOTE_EXPIRED(record.job.job, 'no result came')), Math.min(2 ** 31 - 1, record.job.deadlineMs + 1000))
+      const timer = setTimeout(() => fail(new errors.REMOTE_EXPIRED(record.job.job, 'no result came')), Math.min(LONGEST_MS, record.job.deadlineMs + 1000))
       this.#waiting.add(fail)
       record.done.then((outcome) => {
         settle()

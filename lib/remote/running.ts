@@ -1,4 +1,5 @@
 // One job on a worker: what it must be to be run, its run with deadline and progress, and what its end means.
+import { LONGEST_MS } from '../clock.js'
 import { errors } from '../errors.js'
 import { toText } from './answer.js'
 import { checkEnvelope, EnvelopeError, markOf, readEnvelope } from './envelope.js'
@@ -92,7 +93,7 @@ async function open ({ settings, client, keys }: Bench, { id, queue, job }: Fetc
 
 async function runOne ({ run, settings }: Bench, { id, name, version, job, abort }: Fetched, envelope: Envelope,
   payload: string, leftMs: number): Promise<RunResult> {
-  const timer = setTimeout(() => abort.abort(new errors.REMOTE_EXPIRED(name, 'while it ran')), Math.min(leftMs, 2 ** 31 - 1))
+  const timer = setTimeout(() => abort.abort(new errors.REMOTE_EXPIRED(name, 'while it ran')), Math.min(leftMs, LONGEST_MS))
   let progressTimer: NodeJS.Timeout | undefined
   let progress: unknown
   const writeProgress = (): void => {
