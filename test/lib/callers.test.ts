@@ -1,24 +1,12 @@
 // What a caller's own code does while its job is given, runs and ends: no promise is lost, and nobody else is hurt.
-import { join } from 'node:path'
 import t from 'tap'
-import { createScheduler } from '#lib/index'
+import { startPool } from '../fixtures/pool'
 import { until } from '../fixtures/until'
-import type { Test } from 'tap'
-import type { Options, Scheduler } from '#lib/index'
-
-const jobs = join(__dirname, '..', 'fixtures', 'jobs.cjs')
-
-async function start (t: Test, options: Partial<Options> = {}): Promise<Scheduler> {
-  const scheduler = createScheduler({ jobs, tiers: [{ actors: 1 }], execArgv: [], ...options })
-  t.teardown(() => scheduler.close())
-  await scheduler.ready()
-  return scheduler
-}
 
 for (const runtime of ['threads', 'inline'] as const) {
   for (const more of [{}, { map: new Map([[1, 'one']]) }]) {
     t.test(`${runtime}: a getter of an input ${'map' in more ? 'with a map ' : ''}that offloads: both jobs give back what they were given`, async (t) => {
-      const scheduler = await start(t, { runtime })
+      const scheduler = await startPool(t, { runtime })
       let inner: Promise<unknown> | undefined
       const outer = scheduler.offload('echo', { ...more, get a () { inner ??= scheduler.offload('echo', 'inner'); return 5 } })
       t.strictSame(await outer, { ...more, a: 5 })
@@ -28,7 +16,7 @@ for (const runtime of ['threads', 'inline'] as const) {
   }
 
   t.test(`${runtime}: an onProgress that throws or rejects, or a logger: the job rejects with that and is told to end`, async (t) => {
-    const scheduler = await start(t, { runtime, graceMs: 10_000 })
+    const scheduler = await startPool(t, { runtime, graceMs: 10_000 })
     const mine = new RangeError('mine')
     for (const onProgress of [() => { throw mine }, async () => { throw mine }]) {
       t.equal(await scheduler.offload('steps', { steps: 3, untilCancelled: true }, { onProgress }).catch((error) => error), mine)
@@ -41,7 +29,7 @@ for (const runtime of ['threads', 'inline'] as const) {
   })
 
   t.test(`${runtime}: a pool's logger that throws for a job that has settled is a warning`, async (t) => {
-    const scheduler = await start(t, { runtime, log: { info () { throw new Error('full') } } })
+    const scheduler = await startPool(t, { runtime, log: { info () { throw new Error('full') } } })
     const warnings: Error[] = []
     const onWarning = (warning: Error): void => { warnings.push(warning) }
     process.on('warning', onWarning)
@@ -52,7 +40,7 @@ for (const runtime of ['threads', 'inline'] as const) {
   })
 
   t.test(`${runtime}: a job that was cancelled in its 2nd of 5 steps tells no 3rd`, async (t) => {
-    const scheduler = await start(t, { runtime })
+    const scheduler = await startPool(t, { runtime })
     const caller = new AbortController()
     const seen: number[] = []
     const onProgress = ({ step }: { step: number }): void => {
@@ -66,7 +54,7 @@ for (const runtime of ['threads', 'inline'] as const) {
   })
 
   t.test(`${runtime}: options that are used again with another key or signal belong to their call`, async (t) => {
-    const scheduler = await start(t, { runtime })
+    const scheduler = await startPool(t, { runtime })
     const options: { key?: string, signal?: AbortSignal } = {}
     const keyed = ['a', 'b', 'c'].map((key) => scheduler.offload('wait', 2, Object.assign(options, { key })))
     t.strictSame(await Promise.all(keyed), [2, 2, 2])

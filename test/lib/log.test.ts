@@ -3,21 +3,12 @@ import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
-import { createScheduler } from '#lib/index'
 import { logLevelOf, logLevels, makeLog, SILENT, writeLog } from '#lib/log'
+import { startPool } from '../fixtures/pool'
 import { until } from '../fixtures/until'
-import type { Test } from 'tap'
-import type { Options, Scheduler } from '#lib/index'
 import type { LogRecord } from '#lib/log'
 
 const jobs = join(__dirname, '..', 'fixtures', 'jobs.cjs')
-
-async function start (t: Test, options: Partial<Options> = {}): Promise<Scheduler> {
-  const scheduler = createScheduler({ jobs, tiers: [{ actors: 1 }], execArgv: [], ...options })
-  t.teardown(() => scheduler.close())
-  await scheduler.ready()
-  return scheduler
-}
 
 /** A logger that keeps what it is given, in order. */
 function keeper (levelVal?: number): { seen: unknown[][], log: object } {
@@ -57,7 +48,7 @@ t.test('an error comes out as an error with its name and code, and a function as
 })
 
 t.test('2000 jobs at once with 3 records each: each caller has its 3, in order, when its promise settles', async (t) => {
-  const scheduler = await start(t)
+  const scheduler = await startPool(t)
   const complete = await Promise.all(Array.from({ length: 2000 }, async () => {
     const { seen, log } = keeper()
     await scheduler.offload('logEach', { levels: ['info', 'warn', 'info'] }, { log })
@@ -68,7 +59,7 @@ t.test('2000 jobs at once with 3 records each: each caller has its 3, in order, 
 
 for (const then of ['throw', 'exit']) {
   t.test(`100 records are written in order before a job that then ends by ${then} rejects`, async (t) => {
-    const scheduler = await start(t)
+    const scheduler = await startPool(t)
     const { seen, log } = keeper()
     await t.rejects(scheduler.offload('logEach', { levels: Array(100).fill('info'), then }, { log }))
     t.strictSame(seen.map(([, first]) => (first as { index: number }).index), Array.from({ length: 100 }, (_, i) => i))
@@ -76,7 +67,7 @@ for (const then of ['throw', 'exit']) {
 }
 
 t.test('20 records of jobs that exit while the main thread is busy reach the loggers of their calls', async (t) => {
-  const scheduler = await start(t, { backoffMs: 0, maxRestarts: 20, quarantineDeaths: 0 })
+  const scheduler = await startPool(t, { backoffMs: 0, maxRestarts: 20, quarantineDeaths: 0 })
   const { seen, log } = keeper()
   for (let job = 0; job < 20; job++) {
     const ends = t.rejects(scheduler.offload('logEach', { levels: ['info'], then: 'exit' }, { log }))
@@ -89,7 +80,7 @@ t.test('20 records of jobs that exit while the main thread is busy reach the log
 
 t.test('the call\'s level counts, else the pool\'s; without a logger nothing is sent', async (t) => {
   const pool = keeper(40)
-  const scheduler = await start(t, { log: pool.log })
+  const scheduler = await startPool(t, { log: pool.log })
   const all = { levels: [...logLevels] }
   const own = keeper(20)
   await scheduler.offload('logEach', all, { log: own.log })
@@ -101,7 +92,7 @@ t.test('the call\'s level counts, else the pool\'s; without a logger nothing is 
 
 t.test('a record of a job that has settled goes to the pool\'s logger', async (t) => {
   const pool = keeper()
-  const scheduler = await start(t, { log: pool.log })
+  const scheduler = await startPool(t, { log: pool.log })
   const own = keeper()
   await scheduler.offload('logAfter', 0, { log: own.log })
   await until('the late record', () => pool.seen.length > 0)
