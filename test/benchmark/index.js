@@ -11,7 +11,7 @@ import { judge, runSection } from './run.js'
 import { installNode24, setUp } from './setup.js'
 import { variants } from './variants.js'
 
-const sectionNames = ['border', 'one-cpu', 'payloads', 'mixed', 'hot', 'http', 'length', 'idle', 'cold', 'plain', 'limits']
+const sectionNames = ['border', 'one-cpu', 'payloads', 'mixed', 'busy', 'hot', 'http', 'length', 'idle', 'cold', 'plain', 'limits']
 const here = fileURLToPath(new URL('.', import.meta.url))
 
 const usage = `npm run bench -- [options]

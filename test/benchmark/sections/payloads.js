@@ -11,7 +11,7 @@ const sizes = [
 export const title = 'Payloads, 64 in flight, 1 actor'
 
 export function cases ({ isQuick }) {
-  const timing = isQuick ? { warmMs: 150, measureMs: 250 } : { warmMs: 300, measureMs: 600 }
+  const timing = isQuick ? { warmMs: 150, measureMs: 250 } : { warmMs: 600, measureMs: 800 }
   return sizes.map(([payload, title, inFlight]) => ({
     id: payload,
     title,
