@@ -10,13 +10,15 @@ import { Context, warmContext } from './context.js'
 import { encodeError, describe } from './errors.js'
 import { Load } from './load.js'
 import { ActorEnd, ERROR, OK, OVERSIZED, UNREADABLE, UNSENDABLE, WITH_META } from './mailbox.js'
-import { loadJobs, warmUp } from './modules.js'
+import { closeAll, loadJobs, warmUp } from './modules.js'
 import { lowerPriority } from './priority.js'
 import { TooLarge } from './size.js'
 import { whyUncloneable } from './uncloneable.js'
+import { trapExit } from './unloadable.js'
 import type { Carry } from './carry.js'
 import type { ActorPorts, Taken } from './mailbox.js'
-import type { ActorBoot, JobContext, JobFunction, JobMeta, Tell, ToActor } from './jobs.js'
+import type { Closer } from './modules.js'
+import type { ActorBoot, JobContext, JobFunction, JobMeta, Moved, Tell, ToActor } from './jobs.js'
 
 /** Longest spin for the next job; measured: it covers a reply's way to the host and back, see lib/README.md. */
 const SPIN_MS = 0.05
@@ -48,20 +50,22 @@ export default async function actor ({ boot, ports }: { boot: ActorBoot, ports: 
   const pinReason = boot.pinReason ?? pinThread(boot.cpu!)
   // the mailbox port begins to listen after this, so it is counted here
   baselinePorts = process.getActiveResourcesInfo().length + 1
-  const table = await loadJobs(boot)
+  const freeExit = trapExit()
+  const { table, closers } = await loadJobs(boot)
   const carry = await loadCarry(boot)
   const names = [...table.keys()]
   for (const [name, value] of boot.kept) await table.get(name)!(value, warmContext(boot))
   await warmUp(table, boot, warmContext(boot))
   // not before: beside busy processes a boot would take ten times as long, and what waits for it with it
   lowerPriority(boot.nice)
+  freeExit()
   const end = new ActorEnd(boot.mailbox, ports, boot.maxPayloadBytes)
   const bootMs = performance.now() - startMs
   const jobs = [...table.values()]
   return await new Promise((resolve) => {
     let actor: Actor | undefined
     const begin = (): void => {
-      actor = new Actor(boot, end, names, jobs, carry, resolve)
+      actor = new Actor(boot, end, names, jobs, carry, closers, resolve)
       setImmediate(() => actor!.pump())
     }
     end.onMessage((message) => {
@@ -71,7 +75,7 @@ export default async function actor ({ boot, ports }: { boot: ActorBoot, ports: 
       else actor.cancel(message.id)
     })
     if (!boot.waits) begin()
-    end.send({ type: 'ready', names, threadId, bootMs, pinReason })
+    end.send({ type: 'ready', names, threadId, bootMs, pinReason, closes: closers.length > 0 })
   })
 }
 
@@ -94,6 +98,7 @@ class Actor {
   readonly #names: readonly string[]
   readonly #jobs: readonly JobFunction[]
   readonly #load: Load
+  readonly #closers: readonly Closer[]
   readonly #finish: () => void
   readonly #endThread: typeof process.exit
   readonly #carry: Carry | undefined
@@ -116,11 +121,12 @@ class Actor {
   #heapDueMs = 0
 
   constructor (boot: ActorBoot, end: ActorEnd, names: readonly string[], jobs: readonly JobFunction[],
-    carry: Carry | undefined, finish: () => void) {
+    carry: Carry | undefined, closers: readonly Closer[], finish: () => void) {
     this.#names = names
     this.#boot = boot
     this.#end = end
     this.#jobs = jobs
+    this.#closers = closers
     this.#finish = finish
     this.#carry = carry
     this.#load = new Load(boot.load)
@@ -252,11 +258,11 @@ class Actor {
         this.#pending.set(id, context)
         isPending = true
         result.then(
-          (value) => this.#settle(id, nowMs, OK, value),
+          (value) => this.#settle(id, nowMs, OK, value, context.moved),
           (error: unknown) => this.#settle(id, nowMs, ERROR, encodeError(error)))
         return performance.now()
       }
-      return this.#reply(id, nowMs, OK, result)
+      return this.#reply(id, nowMs, OK, result, context.moved)
     } catch (error) {
       // a `then` that throws when it has settled is not heard, as with a promise
       if (isPending && !this.#pending.delete(id)) return performance.now()
@@ -267,18 +273,18 @@ class Actor {
     }
   }
 
-  #settle (id: number, startedMs: number, status: number, value: unknown): void {
+  #settle (id: number, startedMs: number, status: number, value: unknown, moved?: readonly Moved[]): void {
     if (!this.#pending.delete(id)) return
-    this.#reply(id, startedMs, status, value)
+    this.#reply(id, startedMs, status, value, moved)
     this.#ring()
     this.#schedule()
   }
 
-  #reply (id: number, startedMs: number, status: number, value: unknown): number {
+  #reply (id: number, startedMs: number, status: number, value: unknown, moved?: readonly Moved[]): number {
     const nowMs = performance.now()
     const runUs = Math.min(0x7fffffff, Math.round((nowMs - startedMs) * 1000))
     try {
-      this.#end.reply(id, runUs, status, value)
+      this.#end.reply(id, runUs, status, value, moved)
     } catch (error) {
       if (error instanceof TooLarge) this.#end.reply(id, runUs, OVERSIZED, error.bytes)
       else this.#end.reply(id, runUs, UNSENDABLE, whyUncloneable(error, value))
@@ -353,6 +359,14 @@ class Actor {
     if (this.#pending.size > 0) return // the last of them pumps again
     this.#isDone = true
     this.#load.leave(this.#boot.slot)
+    if (this.#closers.length === 0) return this.#leave()
+    owner.enterWith(undefined)
+    this.#end.send({ type: 'closing' })
+    closeAll(this.#closers, (error) => this.#end.send({ type: 'unclosed', error: encodeError(error) }))
+      .then(() => this.#leave())
+  }
+
+  #leave (): void {
     this.#end.close()
     this.#finish()
   }

@@ -1,7 +1,12 @@
 // What a job is given beside its input.
 import { performance } from 'node:perf_hooks'
+import { types } from 'node:util'
+import { show } from './checks.js'
 import { makeLog, SILENT } from './log.js'
-import type { ActorBoot, FromActor, JobContext, JobLog, JobMeta } from './jobs.js'
+import type { ActorBoot, FromActor, JobContext, JobLog, JobMeta, Moved } from './jobs.js'
+
+/** As it is before any job runs. */
+const { MessagePort } = globalThis
 
 /** What a context needs of its actor. */
 type ContextBoot = Pick<ActorBoot, 'timeoutMs' | 'logLevel' | 'tier' | 'cpu'>
@@ -20,6 +25,7 @@ export class Context implements JobContext {
   readonly #startedMs: number
   #controller: AbortController | undefined
   #log: JobLog | undefined
+  #moved: readonly Moved[] | undefined
 
   constructor (id: number, job: number, boot: ContextBoot, end: ContextEnd, meta: JobMeta, startedMs: number) {
     this.#id = id
@@ -34,6 +40,7 @@ export class Context implements JobContext {
   get id (): number { return this.#id }
   get job (): number { return this.#job }
   get startedMs (): number { return this.#startedMs }
+  get moved (): readonly Moved[] | undefined { return this.#moved }
 
   get cancelled (): boolean { return this.#end.isCancelled(this.#id) }
 
@@ -49,6 +56,11 @@ export class Context implements JobContext {
 
   progress (value: unknown): void {
     if (this.#meta.hasListener) this.#end.log({ type: 'progress', id: this.#id, value })
+  }
+
+  transfer<Value> (value: Value, parts: readonly (Moved | ArrayBufferView)[]): Value {
+    this.#moved = movable(parts)
+    return value
   }
 
   get deadline (): number | undefined {
@@ -80,10 +92,27 @@ export function warmContext (boot: Pick<ActorBoot, 'tier' | 'cpu'>): JobContext 
     signal,
     throwIfCancelled: () => {},
     progress: () => {},
+    transfer: (value, parts) => {
+      movable(parts)
+      return value
+    },
     deadline: undefined,
     requestId: undefined,
     log,
     tier,
     cpu
   }
+}
+
+/** Each once; one that is shared needs no moving. Undefined for none. */
+function movable (parts: unknown): Moved[] | undefined {
+  const expected = 'ctx.transfer(value, parts): expected as parts an array of ArrayBuffers, views and MessagePorts, got '
+  if (!Array.isArray(parts)) throw new TypeError(expected + show(parts))
+  const moved = new Set<Moved>()
+  for (const part of parts) {
+    const whole: unknown = ArrayBuffer.isView(part) ? part.buffer : part
+    if (types.isArrayBuffer(whole) || whole instanceof MessagePort) moved.add(whole as Moved)
+    else if (!types.isSharedArrayBuffer(whole)) throw new TypeError(`${expected}one with ${show(part)}`)
+  }
+  return moved.size === 0 ? undefined : [...moved]
 }

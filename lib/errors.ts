@@ -9,7 +9,7 @@ import type { FastifyErrorConstructor } from '@fastify/error'
  */
 export const errorTable = {
   OPTION: ['option %s: expected %s, got %s', 500, TypeError],
-  PEER_MISSING: ['option %s needs the package %s, which cannot be loaded: %s', 500, Error],
+  PEER_MISSING: ['%s needs %s, which cannot be loaded: %s; npm install %s', 500, Error],
   UNKNOWN_JOB: ['unknown job %s%s: %s', 500, TypeError],
   JOB_MODULE: ['the jobs could not be loaded: %s', 500, Error],
   TOPOLOGY_ROOT: ['cannot read the machine under %s: %s', 500, Error],

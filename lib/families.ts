@@ -78,7 +78,7 @@ export function newRegistry (option: string): MetricRegistry {
   try {
     client = require('prom-client')
   } catch (error) {
-    throw new errors.PEER_MISSING(option, 'prom-client', (error as Error).message.split('\n')[0])
+    throw new errors.PEER_MISSING(`option ${option}`, 'the package prom-client', (error as Error).message.split('\n')[0], 'prom-client')
   }
   return new client.Registry()
 }

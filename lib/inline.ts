@@ -2,7 +2,8 @@
 import { loadCarry } from './carry.js'
 import { warmContext } from './context.js'
 import { InlineMailbox, NO_THREADS } from './inline/mailbox.js'
-import { loadJobs, warmUp } from './modules.js'
+import { warn } from './log.js'
+import { closeAll, closedLate, loadJobs, unclosed, warmUp } from './modules.js'
 import type { Loaded } from './inline/mailbox.js'
 import type { Tell } from './jobs.js'
 import type { Load } from './load.js'
@@ -16,6 +17,7 @@ export class Inline<T extends Held> implements Threads<T> {
   readonly #options: SupervisorOptions
   readonly #load: Load
   #loading: Promise<Loaded> | undefined
+  #isClosed = false
   /** one call of a function for each broadcast, however many actors there are */
   readonly #told = new Map<number, Promise<unknown>>()
 
@@ -31,17 +33,32 @@ export class Inline<T extends Held> implements Threads<T> {
     const mailbox = new InlineMailbox<T>(slot, this.#options, this.#load, told, (message) => this.#tell(slot, message))
     this.#loading ??= this.#loadAll(slot)
     this.#loading.then((loaded) => mailbox.ready(loaded, waits), (error: unknown) => mailbox.end(error))
-    return { mailbox, thread: undefined, begin: () => mailbox.begin(), kill: (reason) => mailbox.end(reason) }
+    return { mailbox, thread: undefined, closingMs: 0, isClosing: false, begin: () => mailbox.begin(), kill: (reason) => mailbox.end(reason) }
   }
 
-  async close (): Promise<void> {} // nothing is left of actors that have ended
+  /** The modules are closed with the pool, since all actors share them. */
+  async close (): Promise<void> {
+    const loaded = await this.#loading?.catch(() => undefined)
+    if (loaded === undefined || this.#isClosed) return
+    this.#isClosed = true
+    const { log, terminateMs } = this.#options
+    let timer: NodeJS.Timeout | undefined
+    const limit = new Promise<void>((resolve) => {
+      timer = setTimeout(() => {
+        warn(log, closedLate(terminateMs))
+        resolve()
+      }, terminateMs)
+    })
+    await Promise.race([limit, closeAll(loaded.closers, (error) => warn(log, unclosed(error)))])
+    clearTimeout(timer)
+  }
 
   async #loadAll ({ tier, cpu }: Slot): Promise<Loaded> {
     const { modules, warmup, warmupCalls, restore, tracing } = this.#options
-    const table = await loadJobs({ modules, names: null })
+    const { table, closers } = await loadJobs({ modules, names: null })
     const carry = await loadCarry({ restore, isTraced: tracing })
     await warmUp(table, { warmup, warmupCalls }, warmContext({ tier, cpu }))
-    return { names: [...table.keys()], jobs: [...table.values()], carry }
+    return { names: [...table.keys()], jobs: [...table.values()], closers, carry }
   }
 
   async #tell (slot: Slot, { seq, job, value }: Tell): Promise<void> {

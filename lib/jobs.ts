@@ -19,10 +19,19 @@ export interface JobContext {
   progress (value: unknown): void
   /** id of the request that offloaded the job, if one did */
   readonly requestId: string | undefined
+  /**
+   * Move these ArrayBuffers and ports of the result instead of copying them; views stand for their buffers, and what
+   * cannot be moved is copied. They are empty here once the job has ended. Throws `TypeError` for anything else.
+   * @returns the value: `return ctx.transfer(bytes, [bytes.buffer])`
+   */
+  transfer<Value> (value: Value, parts: readonly (Moved | ArrayBufferView)[]): Value
   readonly tier: number
   /** the logical processor this actor is planned on, and pinned to where health says so; null if it has none */
   readonly cpu: number | null
 }
+
+/** What is moved to another thread and not copied. */
+export type Moved = ArrayBuffer | import('node:worker_threads').MessagePort
 
 /** pino's calling forms. */
 export type LogMethod = (...args: unknown[]) => void
@@ -41,7 +50,7 @@ export type JobsOf<Module, Prefix extends string = ''> = {
     ? { input: Args extends [] ? undefined : Args[0], result: Awaited<Result> }
     : never
 }
-type NameOf<Name, Value, Prefix extends string> = Name extends 'default' ? never : Value extends JobFunction
+type NameOf<Name, Value, Prefix extends string> = Name extends 'default' | 'onClose' ? never : Value extends JobFunction
   ? Prefix extends '' ? Name & string : `${Prefix}.${Name & string}`
   : never
 
@@ -126,7 +135,13 @@ export type FromActor = 0 |
     readonly bootMs: number
     /** null: the actor is pinned, and read its mask back; else why it is not */
     readonly pinReason: string | null
+    /** a job module has something to be called when this thread ends */
+    readonly closes: boolean
   } |
+  /** the actor takes no more jobs and calls that */
+  { readonly type: 'closing' } |
+  /** it threw */
+  { readonly type: 'unclosed', readonly error: unknown } |
   { readonly type: 'progress', readonly id: number, readonly value: unknown } |
   {
     readonly type: 'log'

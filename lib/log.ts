@@ -43,6 +43,12 @@ export function writeLog (log: Partial<JobLog> | undefined, record: LogRecord): 
   else log?.[method]?.({ ...(first as object), err: decodeError(record.err as WireError) }, ...rest)
 }
 
+/** Say something of the pool itself. Host only. */
+export function warn (log: Partial<JobLog> | undefined, text: string): void {
+  if (log?.warn === undefined) process.emitWarning(text, 'SpilloverWarning')
+  else log.warn(text)
+}
+
 /** Structured clone keeps little of an error, so one that is logged goes beside the other arguments. */
 function recordOf (id: number, level: number, args: readonly unknown[]): LogRecord {
   const [first, ...rest] = args

@@ -5,7 +5,7 @@ import { logLevels } from './log.js'
 import { RING_SPACE, Ring, UNTOLD_BYTES } from './ring.js'
 import { checkSize } from './size.js'
 import type { RingRecord } from './ring.js'
-import type { FromActor, ToActor } from './jobs.js'
+import type { FromActor, Moved, ToActor } from './jobs.js'
 
 /** Control words, each on its own 128 bytes; a ring's tail follows its head. */
 const REQUEST_HEAD = 0
@@ -392,9 +392,12 @@ export class ActorEnd {
   readonly #bell: MessagePort
   readonly #values: MessagePort
   readonly #maxBytes: number
+  #moved: readonly Moved[] | undefined
   readonly #post = (value: unknown): void => {
-    if (this.#maxBytes > 0) checkSize(value, this.#maxBytes, undefined)
-    this.#values.postMessage(value)
+    const moved = this.#moved
+    if (this.#maxBytes > 0) checkSize(value, this.#maxBytes, moved)
+    if (moved === undefined) return this.#values.postMessage(value)
+    tryMoving((transfer) => this.#values.postMessage(value, transfer), moved)
   }
 
   readonly #fetch = (): unknown => fetchFrom(this.#values)
@@ -468,9 +471,14 @@ export class ActorEnd {
     return Atomics.load(this.#words.cancelled, id & (PLACES - 1)) === id
   }
 
-  /** Write a reply. Throws what structured clone throws, or `TooLarge`; then nothing was written. */
-  reply (id: number, runUs: number, status: number, value: unknown): void {
-    this.#words.replies.write(id, runUs, this.#hasLogged ? status | LOGGED : status, value, this.#post, false)
+  /**
+   * Write a reply, whose parts `moved` are not copied: such a one goes by port. Throws what structured clone throws, or
+   * `TooLarge`; then nothing was written or moved.
+   */
+  reply (id: number, runUs: number, status: number, value: unknown, moved?: readonly Moved[]): void {
+    this.#moved = moved
+    const word = this.#hasLogged ? status | LOGGED : status
+    this.#words.replies.write(id, runUs, word, value, this.#post, moved !== undefined)
     this.#hasLogged = false
   }
 
@@ -502,6 +510,15 @@ export class ActorEnd {
   close (): void {
     this.#bell.close()
     this.#values.close()
+  }
+}
+
+/** Send with these parts moved, or where one of them cannot be, all copied: nothing is moved by a try that fails. */
+export function tryMoving<Result> (send: (transfer: Moved[]) => Result, moved: readonly Moved[]): Result {
+  try {
+    return send([...moved])
+  } catch {
+    return send([])
   }
 }
 

@@ -9,7 +9,7 @@ import { Deadlines } from './deadlines.js'
 import { counted, describe, errors } from './errors.js'
 import { Inline } from './inline.js'
 import { Load } from './load.js'
-import { logLevelOf } from './log.js'
+import { logLevelOf, warn } from './log.js'
 import { Counters } from './metrics.js'
 import { Job, Kind } from './pending.js'
 import { unpinned } from './pinning.js'
@@ -25,6 +25,7 @@ import { Spans } from './spans.js'
 import { Supervisor } from './supervisor.js'
 import { TooLarge } from './size.js'
 import { whyUncloneable } from './uncloneable.js'
+import { isUnplaced, locateSyntaxError } from './unloadable.js'
 import { channels } from './trace.js'
 import type { Clock, Timer } from './clock.js'
 import type { JobInput, JobMeta, JobName, JobNameAlone, JobResult, Overflow, OverflowCall } from './jobs.js'
@@ -368,11 +369,13 @@ export class Scheduler {
     this.#clock.hold(true)
     try {
       await Promise.all(opening)
+      const unknown = Object.keys(this.#options.warmup).find((name) => !this.jobs.includes(name))
+      if (unknown !== undefined) throw unknownJob(unknown, ' (warmup)', this.jobs)
     } catch (error) {
       this.#state = 'closed'
       await Promise.all([this.#crew.close(0), Promise.allSettled(opening)])
       this.#clock.close()
-      throw error instanceof errors.BOOT_TIMEOUT ? error : new errors.JOB_MODULE(messageOf(error))
+      throw await this.#whyNotStarted(error)
     }
     for (const [index, name] of this.jobs.entries()) {
       this.#kinds.set(name, new Kind(name, index, this.#layout.tiers.length))
@@ -388,6 +391,14 @@ export class Scheduler {
     this.#retireIdle()
     this.#recycler?.start()
     this.#watcher?.start()
+  }
+
+  async #whyNotStarted (error: unknown): Promise<unknown> {
+    if (error instanceof errors.BOOT_TIMEOUT || error instanceof errors.UNKNOWN_JOB) return error
+    const { modules, execArgv } = this.#options
+    const text = messageOf(error)
+    const where = isUnplaced(text) ? await locateSyntaxError(modules, execArgv) : undefined
+    return new errors.JOB_MODULE(where === undefined ? text : `${text} (${where})`)
   }
 
   /** Give the job to an actor, or let it wait, or refuse it by throwing. */
@@ -615,10 +626,7 @@ export class Scheduler {
     this.#clock.hold(true) // the end of the threads is waited for
     const unended = await this.#crew.close(this.#options.graceMs)
     if (unended > 0) {
-      const text = `${counted(unended, 'thread')} could not be ended: native code cannot be interrupted`
-      const { log } = this.#options
-      if (log?.warn === undefined) process.emitWarning(text, 'SpilloverWarning')
-      else log.warn(text)
+      warn(this.#options.log, `${counted(unended, 'thread')} could not be ended: native code cannot be interrupted`)
     }
     this.#clock.hold(false)
     this.#clock.close()

@@ -68,6 +68,10 @@ export interface Started<T extends Held> {
   readonly mailbox: Mailbox<T>
   /** known once it is ready; the simulator has none */
   readonly thread: Worker | undefined
+  /** how long its job modules may take when it was told to end; 0 where they do nothing then */
+  readonly closingMs: number
+  /** they do that now: who started it bounds the time */
+  readonly isClosing: boolean
   /** It was started to wait: now it may look for jobs. */
   begin (): void
   /** End it at once; `ended` and `exited` are told. */
@@ -266,9 +270,12 @@ export class Slots<T extends Held> {
       if (actor.state === 'open') this.retire(actor)
       else if (actor.state === 'opening') this.kill(actor, new Error('the pool is closing'))
     }
-    await this.#until(() => this.actors.every(({ life }) => life === undefined), graceMs)
-    for (const actor of this.actors) this.kill(actor, new Error('the pool is closing'))
-    await this.#until(() => this.#lives.size === 0, CLOSE_MS)
+    const closingMs = Math.max(0, ...this.actors.map(({ life }) => life?.started.closingMs ?? 0))
+    await this.#until(() => this.actors.every(({ life }) => life === undefined), Math.max(graceMs, closingMs))
+    for (const actor of this.actors) {
+      if (actor.life?.started.isClosing !== true) this.kill(actor, new Error('the pool is closing'))
+    }
+    await this.#until(() => this.#lives.size === 0, CLOSE_MS + closingMs)
     for (const { exitTimer } of this.#lives) exitTimer?.cancel()
     const left = this.#lives.size
     await this.#threads.close()

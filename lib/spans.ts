@@ -171,6 +171,6 @@ function loadApi (): Api {
   try {
     return require('@opentelemetry/api') as Api
   } catch (error) {
-    throw new errors.PEER_MISSING('tracing', '@opentelemetry/api', describe(error).split('\n')[0])
+    throw new errors.PEER_MISSING('option tracing', 'the package @opentelemetry/api', describe(error).split('\n')[0], '@opentelemetry/api')
   }
 }

@@ -3,12 +3,15 @@ import { join } from 'node:path'
 import { availableParallelism } from 'node:os'
 import { Piscina } from 'piscina'
 import { readBothClocks } from './clock.js'
-import { logLevelOf } from './log.js'
+import { decodeError } from './errors.js'
+import { logLevelOf, warn } from './log.js'
 import { HostEnd } from './mailbox.js'
 import { keepFreed } from './malloc.js'
+import { closedLate, unclosed } from './modules.js'
 import { unpinned } from './pinning.js'
 import { hasOwnPriority } from './priority.js'
 import type { Worker } from 'node:worker_threads'
+import type { WireError } from './errors.js'
 import type { ActorBoot, JobLog, JobModule } from './jobs.js'
 import type { Load } from './load.js'
 import type { Held } from './mailbox.js'
@@ -26,6 +29,7 @@ export interface SupervisorOptions {
   readonly blockWhenIdle: boolean | 'auto'
   readonly spin: boolean | 'auto'
   readonly timeoutMs: number
+  readonly terminateMs: number
   readonly log?: Partial<JobLog>
   readonly tracing: boolean
   readonly restore: string | null
@@ -45,6 +49,9 @@ const CLOSE_MS = 2000
  * thread, which can say why, ends some 100 ms later. Where a job closed it, nothing would be heard of the thread again.
  */
 const CLOSED_MS = 1000
+
+/** Why a thread was killed that had been told to end. */
+const CLOSED_LATE = new Error('its job modules did not close in time')
 
 /** What piscina tells a balancer of a thread, and of a task: `Piscina.queueOptionsSymbol` has what came with it. */
 interface Candidate { readonly id: number, readonly currentUsage: number }
@@ -102,9 +109,22 @@ export class Supervisor<T extends Held> implements Threads<T> {
     let record: object = {}
     let hasEnded = false
     let closedTimer: NodeJS.Timeout | undefined
+    let closingTimer: NodeJS.Timeout | undefined
+    let closes = false
     const mailbox = new HostEnd<T>((message) => {
-      if (message === 0 || message.type !== 'ready') return told.message(message)
+      if (message === 0) return told.message(message)
+      if (message.type === 'unclosed') return warn(options.log, unclosed(decodeError(message.error as WireError)))
+      if (message.type === 'closing') {
+        if (hasEnded) return
+        closingTimer = setTimeout(() => {
+          warn(options.log, closedLate(options.terminateMs))
+          kill.abort(CLOSED_LATE)
+        }, options.terminateMs)
+        return
+      }
+      if (message.type !== 'ready') return told.message(message)
       letGo(record)
+      closes = message.closes
       told.ready(message.names, message.pinReason)
     }, options.maxPayloadBytes)
     mailbox.onClosed(() => {
@@ -145,6 +165,7 @@ export class Supervisor<T extends Held> implements Threads<T> {
     const ended = (reason: unknown): void => {
       hasEnded = true
       clearTimeout(closedTimer)
+      clearTimeout(closingTimer)
       told.ended(reason)
       if (thread === undefined) told.exited() // it never had one
     }
@@ -155,10 +176,12 @@ export class Supervisor<T extends Held> implements Threads<T> {
       this.#barren.add(pool)
       resolve(pool.run(task, { transferList: [ports.bell, ports.values], signal: kill.signal }))
       this.#barren.delete(pool)
-    }).then(() => ended(undefined), (error: unknown) => ended(kill.signal.aborted ? kill.signal.reason : error))
+    }).then(() => ended(undefined), (error: unknown) => ended(whyEnded(kill.signal, error)))
     return {
       mailbox,
       get thread () { return thread },
+      get closingMs () { return hasEnded || !closes ? 0 : options.terminateMs },
+      get isClosing () { return closingTimer !== undefined && !hasEnded },
       begin: () => mailbox.begin(),
       kill: (reason) => kill.abort(reason)
     }
@@ -187,6 +210,12 @@ export class Supervisor<T extends Held> implements Threads<T> {
     }
     return null
   }
+}
+
+/** One that was told to end, and was killed since its modules took too long for it, has ended as it was told. */
+function whyEnded ({ aborted, reason }: AbortSignal, error: unknown): unknown {
+  if (!aborted) return error
+  return reason === CLOSED_LATE ? undefined : reason
 }
 
 /**

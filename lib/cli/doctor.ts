@@ -36,7 +36,7 @@ async function measure (shards: readonly Shard[], addresses: readonly Address[],
   for (const [at, address] of addresses.entries()) {
     const { findings } = shards[at]!
     // one that cannot be reached would be waited for without end
-    if (findings.some(({ level, what }) => level === 'bad' && what === 'connection')) continue
+    if (!findings.some(({ level, what }) => level === 'ok' && what === 'connection')) continue
     try {
       const { jobs, perSecond, p50Ms, p99Ms, cpuMicros, planFor } = await rate(address, env, BENCH_MS)
       findings.push({
@@ -55,9 +55,7 @@ async function measure (shards: readonly Shard[], addresses: readonly Address[],
 export async function runDoctor (flags: Flags): Promise<string> {
   const { redis, env, region, shown } = readPlace(flags)
   const options = { env, region, allowVolatile: flags['allow-volatile'] === true }
-  const { diagnose } = await import('../remote/diagnosis.js').catch((error: NodeJS.ErrnoException) => {
-    throw error.code === 'MODULE_NOT_FOUND' ? new Error('ioredis is needed: npm install bullmq ioredis') : error
-  })
+  const { diagnose } = await import('../remote/diagnosis.js')
   const addresses = Array.isArray(redis) ? redis : shown.map(() => redis)
   const shards: Shard[] = await Promise.all(addresses.map(async (address, shard) =>
     ({ shard, redis: shown[shard]!, findings: await diagnose(address, shard, options) })))

@@ -51,9 +51,7 @@ export async function runWorker (flags: Flags): Promise<string> {
   const health = flags.health === undefined ? undefined : readAddress(String(flags.health))
   if (flags.trace !== undefined) mustBeWritable(String(flags.trace))
   const write = (text: string): void => { process.stderr.write(`fastify-spillover worker: ${text}\n`) }
-  const { bullmqTier } = await import('../remote/bullmq.js').catch((error: NodeJS.ErrnoException) => {
-    throw error.code === 'MODULE_NOT_FOUND' ? new Error('bullmq and ioredis are needed: npm install bullmq ioredis') : error
-  })
+  const { bullmqTier } = await import('../remote/bullmq.js')
   const isToEnd = new Promise<void>((resolve) => {
     for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => resolve())
   })

@@ -3,13 +3,14 @@ import { performance } from 'node:perf_hooks'
 import { Context } from '../context.js'
 import { encodeError } from '../errors.js'
 import { logLevelOf } from '../log.js'
-import { ERROR, OK, OVERSIZED, UNSENDABLE, WITH_META } from '../mailbox.js'
+import { ERROR, OK, OVERSIZED, tryMoving, UNSENDABLE, WITH_META } from '../mailbox.js'
 import { checkSize, TooLarge } from '../size.js'
 import { whyUncloneable } from '../uncloneable.js'
 import type { Carry } from '../carry.js'
-import type { FromActor, JobFunction, JobMeta, Tell, ToActor } from '../jobs.js'
+import type { FromActor, JobFunction, JobMeta, Moved, Tell, ToActor } from '../jobs.js'
 import type { Load } from '../load.js'
 import type { Held, Mailbox, OnReply } from '../mailbox.js'
+import type { Closer } from '../modules.js'
 import type { Told } from '../slots.js'
 import type { SupervisorOptions } from '../supervisor.js'
 import type { Slot } from '../tiers.js'
@@ -19,6 +20,7 @@ export interface Loaded {
   readonly names: readonly string[]
   readonly jobs: readonly JobFunction[]
   readonly carry: Carry | undefined
+  readonly closers: readonly Closer[]
 }
 
 /** Why no actor is pinned. */
@@ -215,7 +217,7 @@ export class InlineMailbox<T extends Held> implements Mailbox<T> {
       if (isSettled) return // a thenable may settle more than once
       isSettled = true
       this.#pending--
-      this.#reply(entry, status, value, performance.now() - startedMs)
+      this.#reply(entry, status, value, performance.now() - startedMs, status === OK ? context.moved : undefined)
     }
     entry.startedAtMs = startedMs
     this.#load.enter(slot)
@@ -237,12 +239,13 @@ export class InlineMailbox<T extends Held> implements Mailbox<T> {
     }
   }
 
-  #reply (entry: Entry<T>, status: number, value: unknown, runMs: number): void {
+  #reply (entry: Entry<T>, status: number, value: unknown, runMs: number, moved: readonly Moved[] = []): void {
     if (this.#hasEnded) return
     const { maxPayloadBytes } = this.#options
     try {
-      if (maxPayloadBytes > 0) checkSize(value, maxPayloadBytes, undefined)
-      this.#replies.push({ entry, status, value: structuredClone(value), runMs })
+      if (maxPayloadBytes > 0) checkSize(value, maxPayloadBytes, moved)
+      const copy = tryMoving((transfer) => structuredClone(value, { transfer: transfer as never }), moved)
+      this.#replies.push({ entry, status, value: copy, runMs })
     } catch (error) {
       this.#replies.push(error instanceof TooLarge
         ? { entry, status: OVERSIZED, value: error.bytes, runMs }

@@ -1,4 +1,5 @@
 // The remote tier on BullMQ: a producer and a consumer for each independent Redis. Import of fastify-spillover/bullmq.
+import './peers.js'
 import { errors } from '../errors.js'
 import { EnvelopeError } from './envelope.js'
 import { Consumer } from './consumer.js'

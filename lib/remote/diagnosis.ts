@@ -1,7 +1,9 @@
 // Looks at one Redis as the tier will use it: version, settings, rights, latency, clock, and queues that nobody serves.
+import './peers.js'
 import { once } from 'node:events'
 import { BrokerClock, connect, isForbidden, readFacts, reasonOf } from './connection.js'
 import { Keys } from './keys.js'
+import { withoutAddress } from './words.js'
 import type { Client, RedisAddress, ServerFacts } from './connection.js'
 
 /** `bad`: the tier will not work as promised; `warn`: it will, but somebody should know. */
@@ -27,13 +29,10 @@ const PINGS = 20
 
 /** Look at the Redis of one shard. Never rejects. */
 export async function diagnose (address: RedisAddress, shard: number, options: DiagnosisOptions): Promise<Finding[]> {
-  let reason = `no answer within ${CONNECT_MS} ms`
-  const client = connect(address, 'producer', 'fs-doctor', CONNECT_MS, (error) => { reason = reasonOf(error) })
-  try {
-    await once(client, 'ready', { signal: AbortSignal.timeout(CONNECT_MS) })
-  } catch {
-    client.disconnect()
-    return [{ level: 'bad', what: 'connection', text: reason }]
+  const client = await reach(address)
+  if (typeof client === 'string') {
+    const isCluster = typeof address === 'object' && 'cluster' in address
+    return isCluster ? await askNodes(address) : [{ level: 'bad', what: 'connection', text: client }]
   }
   const keys = new Keys(options.env, options.region, shard)
   const findings: Finding[] = [{ level: 'ok', what: 'connection', text: 'reached' }]
@@ -47,6 +46,41 @@ export async function diagnose (address: RedisAddress, shard: number, options: D
   }
   client.disconnect()
   return findings
+}
+
+/** The connection, or why there is none. */
+async function reach (address: RedisAddress): Promise<Client | string> {
+  let reason = `no answer within ${CONNECT_MS} ms`
+  const client = connect(address, 'producer', 'fs-doctor', CONNECT_MS, (error) => { reason = reasonOf(error) })
+  try {
+    await once(client, 'ready', { signal: AbortSignal.timeout(CONNECT_MS) })
+    return client
+  } catch {
+    client.disconnect()
+    // it names the address that was tried
+    return reason.startsWith('connection refused at') ? reason : withoutAddress(reason)
+  }
+}
+
+/** A cluster that cannot be reached: what each of its nodes says by itself. */
+async function askNodes ({ cluster, redisOptions }: Extract<RedisAddress, { cluster: unknown }>): Promise<Finding[]> {
+  return await Promise.all(cluster.map(async ({ host, port }): Promise<Finding> => {
+    const client = await reach({ ...redisOptions, host, port })
+    const what = `node ${host.includes(':') ? `[${host}]` : host}:${port}`
+    if (typeof client === 'string') return { level: 'bad', what, text: client }
+    try {
+      const info = String(await client.cluster('INFO'))
+      const state = /^cluster_state:(\w+)/m.exec(info)?.[1]
+      return { level: 'bad', what, text: `it answers; of its cluster it says: ${state === 'ok' ? 'ok' : 'some of the nodes are away'}` }
+    } catch (error) {
+      const text = /cluster support disabled/.test((error as Error).message)
+        ? 'it is no node of a cluster: leave out --cluster, or set cluster-enabled yes'
+        : withoutAddress((error as Error).message)
+      return { level: 'bad', what, text }
+    } finally {
+      client.disconnect()
+    }
+  }))
 }
 
 async function lookAtServer (client: Client, _keys: Keys, { allowVolatile }: DiagnosisOptions): Promise<Finding[]> {

@@ -95,7 +95,7 @@ t.test('a job module that makes a pool of itself while it is loaded, as the file
   t.equal(await pool.offload('job', 0), 'of a pool of its own', 'a job may')
 })
 
-t.test('warmupCalls: 3 calls each job of warmup 3 times, one after the other; an unknown name is refused', async (t) => {
+t.test('warmupCalls: 3 calls each job of warmup 3 times, one after the other; an unknown name is left to who knows all', async (t) => {
   const calls: unknown[] = []
   const table = new Map([
     ['one', async (input: unknown) => { calls.push(['one', input]) }],
@@ -104,7 +104,8 @@ t.test('warmupCalls: 3 calls each job of warmup 3 times, one after the other; an
   const context = {} as JobContext
   await warmUp(table, { warmup: { two: 2, one: 1 }, warmupCalls: 3 }, context)
   t.same(calls, [...Array(3).fill(['two', 2]), ...Array(3).fill(['one', 1])])
-  await t.rejects(warmUp(table, { warmup: { three: 3 }, warmupCalls: 1 }, context), { message: /unknown job three/ })
+  await warmUp(table, { warmup: { three: 3 }, warmupCalls: 1 }, context)
+  t.equal(calls.length, 6)
   table.set('four', () => { throw new TypeError('no four') })
   await t.rejects(warmUp(table, { warmup: { four: 4 }, warmupCalls: 1 }, context), { message: 'warm-up of job four: TypeError: no four' })
 })

@@ -164,6 +164,18 @@ for (const [how, file] of [['import', 'load.mjs'], ['require', 'load.cjs']] as c
   })
 }
 
+t.test('without bullmq and ioredis their import, and the commands, say what to install', async (t) => {
+  const said = 'the remote tier (fastify-spillover/bullmq) needs bullmq and ioredis, which cannot be loaded: ' +
+    "Cannot find module 'bullmq'; npm install bullmq ioredis\n"
+  const code = "import('fastify-spillover/bullmq').catch(({ code, message }) => console.log(code, message))"
+  const { stdout } = await run(project, process.execPath, '-e', code)
+  t.equal(stdout, `FST_ERR_SPILLOVER_PEER_MISSING ${said}`)
+  for (const args of [['doctor'], ['worker', '--jobs', 'jobs.cjs']]) {
+    const { status, stderr } = await run(project, 'npx', '--no-install', 'fastify-spillover', ...args, '--redis', 'redis://127.0.0.1:1')
+    t.strictSame([status, stderr], [1, `fastify-spillover: ${said}`])
+  }
+})
+
 t.test('the command is installed', async (t) => {
   const { status, stdout, stderr } = await run(project, 'npx', '--no-install', 'fastify-spillover', 'plan', '--json')
   t.equal(status, 0, stderr)

@@ -132,7 +132,7 @@ t.test('without prom-client the boot fails and names it', async (t) => {
     app.register(require('./dist/plugin/index.js'), { jobs: ${JSON.stringify(jobs)}, maxActors: 1, metrics: '/metrics' })
     app.ready().catch((error) => { console.log(error.code, error.message); return app.close() })`
   const { stdout } = spawnSync(process.execPath, ['-e', code], { cwd: join(__dirname, '..', '..'), encoding: 'utf8' })
-  t.match(stdout, /^FST_ERR_SPILLOVER_PEER_MISSING option metrics needs the package prom-client, which cannot be loaded: /)
+  t.match(stdout, /^FST_ERR_SPILLOVER_PEER_MISSING option metrics needs the package prom-client, which cannot be loaded: Cannot find module 'prom-client'; npm install prom-client\n$/)
 })
 
 t.test('a job of microseconds is hinted at once in the log, the snapshot and on the channel', async (t) => {

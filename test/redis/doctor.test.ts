@@ -107,10 +107,15 @@ t.test('a queue with a job and without a worker is orphaned, and a paused one is
 
 t.test('nobody there, a wrong password, a wrong URL: status 1 and the reason, never the password', { skip }, async (t) => {
   const redis = await startRedis(t, '--requirepass', 'right')
-  const away = doctor('--redis', `redis://u:secret@127.0.0.1:${await freePort()}`)
+  const port = await freePort()
+  const away = doctor('--redis', `redis://u:secret@127.0.0.1:${port}`)
   t.match([away.status, away.out], [1, /WRONG +connection: connection refused at 127\.0\.0\.1:\d+\n/])
+  const nodes = doctor('--cluster', '--cluster-shards', '1', '--redis', `redis://:right@127.0.0.1:${port},redis://127.0.0.1:${redis.port}`)
+  t.equal(nodes.status, 1)
+  t.match(nodes.out, new RegExp(`WRONG +node 127\\.0\\.0\\.1:${port}: connection refused at 127\\.0\\.0\\.1:${port}\n`))
+  t.match(nodes.out, new RegExp(`WRONG +node 127\\.0\\.0\\.1:${redis.port}: it is no node of a cluster: leave out --cluster, or set cluster-enabled yes\n`))
   const wrong = doctor('--redis', redis.url.replace('//', '//:secret@'))
-  t.match([wrong.status, wrong.out], [1, /WRONG +connection: WRONGPASS/])
+  t.match([wrong.status, wrong.out], [1, /WRONG +connection: it does not accept the user or the password/])
   const bad = doctor('--redis', 'http://u:secret@x')
   t.match([bad.status, bad.error], [1, /^fastify-spillover: option --redis: expected redis:\/\/ or rediss:\/\/ URLs\n$/])
   for (const { out, error } of [away, wrong, bad]) t.notMatch(out + error, /secret/)

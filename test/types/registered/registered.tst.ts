@@ -3,7 +3,7 @@ import Fastify = require('fastify')
 import { expect, test } from 'tstyche'
 import spillover = require('fastify-spillover')
 import { createScheduler } from 'fastify-spillover/scheduler'
-import type { JobInput, JobName, JobResult, JobsOf } from 'fastify-spillover/scheduler'
+import type { JobContext, JobInput, JobName, JobResult, JobsOf } from 'fastify-spillover/scheduler'
 
 declare module 'fastify-spillover/scheduler' {
   interface SpilloverJobs extends JobsOf<typeof import('./jobs.js')>, JobsOf<typeof import('./images.js'), 'images'> {}
@@ -13,7 +13,7 @@ const app = Fastify()
 declare const request: Fastify.FastifyRequest
 
 test('the functions of the module are the names', () => {
-  expect<JobName>().type.toBe<'add' | 'shout' | 'now' | 'measure' | 'greet' | 'who' | 'same' | 'images.resize' | 'images.formats'>()
+  expect<JobName>().type.toBe<'add' | 'shout' | 'now' | 'measure' | 'greet' | 'who' | 'same' | 'bytes' | 'images.resize' | 'images.formats'>()
   expect<JobInput<'add'>>().type.toBe<{ a: number, b: number }>()
   expect<JobInput<'shout'>>().type.toBe<string>()
   expect<JobInput<'now'>>().type.toBe<undefined>()
@@ -26,6 +26,8 @@ test('the functions of the module are the names', () => {
 
 test('a default export and a function of two inputs are no names, a prefix is part of the name', () => {
   expect(request.offload).type.not.toBeCallableWith('default', 'a')
+  expect(request.offload).type.not.toBeCallableWith('onClose')
+  expect(request.offload).type.not.toBeCallableWith('Tree', 1)
   expect(request.offload).type.not.toBeCallableWith('pair', 1, {})
   expect(request.offload).type.not.toBeCallableWith('resize', { bytes: new ArrayBuffer(8), width: 4 })
   expect(request.offload).type.not.toBeCallableWith('images.resize', { bytes: new ArrayBuffer(8) })
@@ -33,6 +35,13 @@ test('a default export and a function of two inputs are no names, a prefix is pa
   expect(request.offload('images.resize', { bytes, width: 4 }, { transfer: [bytes] })).type.toBe<Promise<Uint8Array>>()
   expect(request.offload('images.formats')).type.toBe<Promise<string[]>>()
   expect(request.offload).type.not.toBeCallableWith('images.resize', { bytes, width: 4 }, { transfer: [1] })
+})
+
+test('a job that moves its result has the result that it gives', () => {
+  expect(request.offload('bytes', 8)).type.toBe<Promise<Uint8Array>>()
+  expect<JobContext['transfer']>().type.toBeCallableWith('x', [new ArrayBuffer(8), new Uint8Array(8)])
+  expect<JobContext['transfer']>().type.not.toBeCallableWith('x', new ArrayBuffer(8))
+  expect<JobContext['transfer']>().type.not.toBeCallableWith('x', ['y'])
 })
 
 test('unions, optional inputs, jobs of the context alone and generic ones', () => {
