@@ -64,8 +64,9 @@ export async function warmUp (table: ReadonlyMap<string, JobFunction>, boot: Pic
   context: JobContext): Promise<void> {
   for (const [name, input] of Object.entries(boot.warmup)) {
     const job = table.get(name)
+    if (job === undefined) continue
     try {
-      for (let call = 0; job !== undefined && call < boot.warmupCalls; call++) await job(input, context)
+      for (let call = 0; call < boot.warmupCalls; call++) await job(input, context)
     } catch (error) {
       throw new Error(`warm-up of job ${name}: ${describe(error)}`, { cause: error })
     }

@@ -93,7 +93,8 @@ for (const document of documents) {
       mkdirSync(path.join(section, 'node_modules'), { recursive: true })
       symlinkSync(root, path.join(section, 'node_modules', 'fastify-spillover'), 'junction')
       writeFileSync(path.join(section, 'package.json'), '{ "type": "module" }')
-      const jobs = blocks.find(({ file }) => file === 'jobs.js')?.code ?? 'export function hash (input) { return input }\n'
+      const jobs = blocks.find(({ file, heading }) => file === 'jobs.js' && heading === own[0]!.heading)?.code ??
+        'export function hash (input) { return input }\n'
       if (!own.some(({ file }) => file === 'jobs.ts')) writeFileSync(path.join(section, 'jobs.js'), jobs)
       const names = own.map(({ file, line, code }) => {
         const name = file ?? `snippet-${line}.ts`

@@ -17,7 +17,15 @@ async function start (t: Test, mode: number, options: Partial<Options> = {}): Pr
   const warnings: string[] = []
   const log = { info () {}, warn: (text: string) => { warnings.push(text) } } as never
   const pool = createScheduler({
-    jobs, tiers: [{ actors: 1 }], execArgv: [], bootTimeoutMs: 60_000, graceMs: 60_000, terminateMs: 60_000, warmup: { share: words }, log, ...options
+    jobs,
+    tiers: [{ actors: 1 }],
+    execArgv: [],
+    bootTimeoutMs: 60_000,
+    graceMs: 60_000,
+    terminateMs: 60_000,
+    warmup: { share: words },
+    log,
+    ...options
   })
   t.teardown(() => pool.close())
   await pool.ready()

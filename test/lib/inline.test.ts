@@ -127,10 +127,10 @@ for (const runtime of runtimes) {
   })
 }
 
-t.test('a broken module or warm-up fails ready() inline with the same code', async (t) => {
-  for (const options of [{ warmup: { nobody: 1 } }, { warmup: { fail: { message: 'cold' } } }]) {
-    const pool = createScheduler({ jobs, tiers: [{ actors: 1 }], runtime: 'inline', ...options })
-    await t.rejects(pool.ready(), { code: 'FST_ERR_SPILLOVER_JOB_MODULE' })
+t.test('a broken module or warm-up fails ready() inline with the same codes', async (t) => {
+  for (const [code, warmup] of [['UNKNOWN_JOB', { nobody: 1 }], ['JOB_MODULE', { fail: { message: 'cold' } }]] as const) {
+    const pool = createScheduler({ jobs, tiers: [{ actors: 1 }], runtime: 'inline', warmup })
+    await t.rejects(pool.ready(), { code: `FST_ERR_SPILLOVER_${code}` })
     await pool.close()
   }
 })

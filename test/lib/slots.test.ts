@@ -44,7 +44,12 @@ function start (actors: number, options: Partial<SlotsOptions> = {}) {
         close: () => { thread.isClosed = true }
       } as unknown as Mailbox<Held>
       return {
-        mailbox, thread: undefined, begin: () => { thread.begun = true }, kill: (reason) => { thread.killed ??= reason }
+        mailbox,
+        thread: undefined,
+        closingMs: 0,
+        isClosing: false,
+        begin: () => { thread.begun = true },
+        kill: (reason) => { thread.killed ??= reason }
       }
     }
   }
