@@ -3,6 +3,7 @@ import Fastify = require('fastify')
 import { expect, test } from 'tstyche'
 import spillover = require('fastify-spillover')
 import { createScheduler } from 'fastify-spillover/scheduler'
+import type { MessagePort } from 'node:worker_threads'
 import type { ExplicitTier, JobContext, Options, OffloadOptions, RemoteJobOptions, RemoteOptions } from 'fastify-spillover/scheduler'
 import type { BullmqOptions } from 'fastify-spillover/bullmq'
 
@@ -165,6 +166,7 @@ test('what a job is given: each member is what it is, and read only', () => {
     readonly deadline: number | undefined
     readonly log: Record<'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal', (...args: unknown[]) => void>
     progress: (value: unknown) => void
+    transfer: <Value>(value: Value, parts: readonly (ArrayBuffer | MessagePort | ArrayBufferView)[]) => Value
     readonly requestId: string | undefined
     readonly tier: number
     readonly cpu: number | null
