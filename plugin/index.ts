@@ -20,8 +20,11 @@ import type { HealthOptions } from './health.js'
 import type { MetricsOptions } from './metrics.js'
 import type { Offload as CallOffload, Pool as AppPool } from './pool.js'
 
-const withLog = (remote: RemoteTier | RemoteOptions, log: RemoteLog): RemoteOptions =>
-  ({ log, ...('tier' in remote ? remote : { tier: remote }) })
+/** What has no tier stays as it was given, for the error of it. */
+function withLog (remote: RemoteTier | RemoteOptions, log: RemoteLog): RemoteTier | RemoteOptions {
+  const options = 'tier' in remote ? remote : { tier: remote }
+  return typeof options.tier?.admit === 'function' ? { log, ...options } : remote
+}
 
 /** Each `spillover` of an application, and of its contexts that have pools of their own, as made here. */
 const registries = new WeakSet<object>()

@@ -146,6 +146,7 @@ t.test('wrong options, routes and job names stop the boot and name what is wrong
   t.match((await boot({ dashbord: '/x' })).message, /option dashbord: expected a known option, got an unknown one: did you mean dashboard\?$/)
   t.match((await boot({ maxQueued: '5' })).message, /option maxQueued: expected an integer of at least 0, got '5'/)
   t.match((await boot({ jobs: '/nowhere.js' })).message, /option jobs: expected .* got \/nowhere\.js/)
+  t.match((await boot({ remote: {} })).message, /option remote: expected a remote tier, or options with one in tier, got \{\}$/)
   t.match((await boot({ namespace: 'jobs' })).message, /option namespace: expected a name that app\.spillover does not have itself, got 'jobs'/)
   t.equal((await boot({ health: false, metrics: false, dashboard: false, durable: false })).message, 'it booted')
   t.match((await boot({ health: 'health' })).message, /option health: expected a path/)
