@@ -41,7 +41,7 @@ export function whyNotLoaded (href: string, error: unknown): string {
 }
 
 /** Is this text of a module that was not loaded one of a syntax error, without its place? */
-export const isUnplaced = (text: string): boolean => /^job module \S+: SyntaxError: .*[^)]$/.test(text)
+export const isUnplaced = (text: string): boolean => /^job module \S+: SyntaxError: /.test(text) && !/:\d+\)/.test(text)
 
 /**
  * Where a syntax error is, as `file:line`: Node does not tell it of an ES module that is imported. Asked of a process
@@ -54,7 +54,7 @@ Promise<string | undefined> {
   return await new Promise((resolve) => {
     try {
       execFile(process.execPath, [...execArgv, '--input-type=module', '-e', code], { timeout: LOCATE_MS },
-        (_error, _stdout, stderr) => resolve(/^(\S.*:\d+)$/m.exec(stderr)?.[1]))
+        (_error, _stdout, stderr) => resolve(/^((?:file:|\/|[A-Z]:\\).*:\d+)$/mi.exec(stderr)?.[1]))
     } catch {
       resolve(undefined) // the process may start none
     }

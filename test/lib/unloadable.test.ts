@@ -4,6 +4,7 @@ import { pathToFileURL } from 'node:url'
 import t from 'tap'
 import { createScheduler } from '#lib/index'
 import { loadJobs } from '#lib/modules'
+import { isUnplaced } from '#lib/unloadable'
 import type { Options } from '#lib/index'
 import type { Test } from 'tap'
 
@@ -40,6 +41,12 @@ t.test('a syntax error is told with its file and line, also in a file that a job
   const { message } = await refusal(t, { jobs: { one: join(folder, 'good.mjs'), two: join(folder, 'other.mjs') }, runtime: 'inline' })
   t.match(message, /good\.mjs: it exports no function/, 'a module that can be read is not said to have one')
   t.match((await refusal(t, { jobs: join(folder, 'other.mjs'), runtime: 'inline' })).message, /own\.mjs:3\)$/)
+})
+
+t.test('a place is asked for where a syntax error is told without one, also before what is said of TypeScript', async (t) => {
+  const said = 'job module file:///a.ts: SyntaxError: no enum'
+  t.strictSame([said, `${said} (file:///a.ts:1)`, `${said} (file:///a.ts:1). Node only strips types`, 'job module file:///a.ts: Error: no'].map(isUnplaced),
+    [true, false, false, false])
 })
 
 t.test('a syntax error of what a module reads is none of the module: no place is told', async (t) => {
