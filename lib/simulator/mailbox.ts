@@ -103,6 +103,9 @@ export class SimulatedMailbox<T extends Held> implements Mailbox<T> {
   readonly #onEnd: (reason: unknown) => void
   /** by id, in the order given */
   readonly #held = new Map<number, Entry<T>>()
+  #jobs: readonly T[] | undefined
+  /** of them, those that have not been replied to */
+  unfinished = 0
   #requests: Entry<T>[] = []
   #replies: Reply<T>[] = []
   #nextId = 1
@@ -152,11 +155,10 @@ export class SimulatedMailbox<T extends Held> implements Mailbox<T> {
   }
 
   get running (): T | undefined { return this.#running && this.jobOf(this.#running.id) }
-  /** Jobs that have not been replied to. */
-  get unfinished (): number {
-    let count = 0
-    for (const entry of this.#held.values()) if (!entry.isDone) count++
-    return count
+  /** What `jobs()` gives, for who looks after each step; it stays as it is when the mailbox changes. */
+  get held (): readonly T[] {
+    this.#jobs ??= Array.from(this.#held.values(), ({ job }) => job)
+    return this.#jobs
   }
 
   get hasEnded (): boolean { return this.#hasEnded }
@@ -174,6 +176,8 @@ export class SimulatedMailbox<T extends Held> implements Mailbox<T> {
     }
     job.id = job.position = id
     this.#held.set(id, entry)
+    this.#jobs = undefined
+    this.unfinished++
     this.#requests.push(entry)
     this.wake()
     this.#world.preempt?.()
@@ -310,6 +314,8 @@ export class SimulatedMailbox<T extends Held> implements Mailbox<T> {
 
   #release (entry: Entry<T>): void {
     this.#held.delete(entry.id)
+    this.#jobs = undefined
+    if (!entry.isDone) this.unfinished--
     entry.job.id = 0
   }
 
@@ -388,7 +394,10 @@ export class SimulatedMailbox<T extends Held> implements Mailbox<T> {
     entry.doneAtMs = this.#world.clock.now()
     this.#replies.push({ entry, status })
     // the job of a thread that is known to have ended may be somewhere else
-    if (this.#held.get(entry.id) === entry) this.#world.watch?.replied(entry.job, this.#post.slot)
+    if (this.#held.get(entry.id) === entry) {
+      this.unfinished--
+      this.#world.watch?.replied(entry.job, this.#post.slot)
+    }
     this.#isUnrung = true
     if (entry.does.isAsync === true) {
       this.#pending--

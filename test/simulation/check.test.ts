@@ -29,5 +29,5 @@ t.test('one seed alone: what was offered, and that it passed', async (t) => {
   const { status, stdout, stderr } = run('--seed', '7')
   t.equal(stderr, '')
   t.equal(status, 0)
-  t.match(stdout, /^\d+ jobs offered, \d+ accepted, \d+ kills, \d+ steps in [\d.]+ s\nSimulation: 0 failed, 1 passed, 1 total\n$/)
+  t.match(stdout, /^\d+ jobs offered, \d+ accepted, \d+ kills, \d+ steps in [\d.]+ s by 1 process\nSimulation: 0 failed, 1 passed, 1 total\n$/)
 })

@@ -24,6 +24,8 @@ class Lives {
     this.jobs = new WeakMap()
     this.lastReadMs = new WeakMap()
     this.openedAtMs = new WeakMap()
+    /** mailbox -> when it was given a job last, or a reply of it was read */
+    this.usedAtMs = new WeakMap()
     /** mailbox -> when jobs of others last ran there beside a cancelled one */
     this.othersAtMs = new WeakMap()
     /** slot -> since when its replacement is ready and nothing keeps it */
@@ -43,7 +45,7 @@ class Lives {
     const { message } = reason
     if (/did not end within/.test(message)) {
       this.counts.kills++
-      const jobs = [...mailbox.jobs()]
+      const jobs = mailbox.held
       const innocent = jobs.find(({ isSettled, input }) => !isSettled && !input.hasReplied)
       if (innocent !== undefined) world.note(`actor ${slot.id} is killed while job ${innocent.input.order} is on it`)
       const first = Math.min(...jobs.filter(({ isSettled }) => isSettled).map(({ input }) => input.settledAtMs))
@@ -55,7 +57,7 @@ class Lives {
     } else if (/has begun nothing/.test(message)) {
       if (!mailbox.isBlocked) world.note(`actor ${slot.id} is killed as blocked, and is not`)
     } else if (/pool is closing/.test(message)) {
-      const isRunning = [...mailbox.jobs()].some((job) => mailbox.isClaimed(job) && !job.input.hasReplied)
+      const isRunning = mailbox.held.some((job) => mailbox.isClaimed(job) && !job.input.hasReplied)
       if (isRunning && nowMs < world.crewClosedAtMs + world.options.graceMs - EPS) {
         world.note(`actor ${slot.id} is killed ${nowMs - world.crewClosedAtMs} ms after the drain`)
       }
@@ -74,8 +76,12 @@ class Lives {
     if (jobs < maxJobs && ageMs < maxAgeMs - EPS) world.note(`actor ${id} is recycled after ${jobs} jobs and ${ageMs} ms`)
   }
 
+  /** When the host looked at its clock. */
+  uses (mailbox) { this.usedAtMs.set(mailbox, this.world.clock.now() - this.world.preemptedMs) }
+
   read (mailbox) {
     if (mailbox === undefined) return
+    this.uses(mailbox)
     this.jobs.set(mailbox, (this.jobs.get(mailbox) ?? 0) + 1)
     this.lastReadMs.set(mailbox, this.world.clock.now())
   }
@@ -128,7 +134,8 @@ class Lives {
     const isLeaving = !hasCpu || nowMs < world.machine.changedAtMs + 60
     if (tier === 1 && !isLeaving) world.fail(`actor ${id} of tier 1 is retired`)
     if (mailbox.depth > 0 && !isLeaving) world.fail(`actor ${id} is retired with ${mailbox.depth} jobs`)
-    if (!isLeaving && nowMs < actor.usedAtMs + world.options.retireMs - EPS) world.fail(`actor ${id} is retired ${nowMs - actor.usedAtMs} ms after its last job`)
+    const idleMs = nowMs - Math.max(this.openedAtMs.get(mailbox), this.usedAtMs.get(mailbox) ?? 0)
+    if (!isLeaving && idleMs < world.options.retireMs - EPS) world.fail(`actor ${id} is retired ${idleMs} ms after its last job`)
   }
 
   opens ({ slot: { id, tier } }, nowMs) {
@@ -165,10 +172,7 @@ class Lives {
   }
 
   /** After each step: one that is recycled keeps others waiting, also where nothing is at rest meanwhile. */
-  always () {
-    const { crew, clock } = this.world
-    if (crew.actors.some(({ successor }) => successor !== undefined)) this.recycledAtMs = clock.now()
-  }
+  recycling () { this.recycledAtMs = this.world.clock.now() }
 
   /** At rest: no turn of the event loop is under way. */
   look (nowMs) {
@@ -207,7 +211,8 @@ class Lives {
     const { world } = this
     const { graceMs } = world.options
     if (mailbox.depth === 0 || world.killed.has(mailbox)) return
-    const jobs = [...mailbox.jobs()].filter(({ input }) => input.isClaimed && !input.hasReplied)
+    if (!mailbox.held.some(({ isSettled }) => isSettled)) return
+    const jobs = mailbox.held.filter(({ input }) => input.isClaimed && !input.hasReplied)
     const given = jobs.filter(({ isSettled }) => isSettled)
     if (given.length === 0) return
     if (jobs.length > given.length) this.othersAtMs.set(mailbox, nowMs)
@@ -237,7 +242,7 @@ class Lives {
   isReplaced ({ slot: { id }, state, mailbox, successor }, nowMs) {
     const { world } = this
     const stays = state !== 'open' || successor?.isReady !== true ||
-      [...mailbox.jobs()].some(({ input }) => input.hasTransfer && input.startedAtMs === 0)
+      mailbox.held.some(({ input }) => input.hasTransfer && input.startedAtMs === 0)
     if (stays) this.readySinceMs.delete(id)
     else if (!this.readySinceMs.has(id)) this.readySinceMs.set(id, nowMs)
     else if (nowMs > this.readySinceMs.get(id) + 20 + world.slackMs) world.fail(`actor ${id} has a replacement that is ready, and stays`)

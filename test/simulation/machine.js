@@ -116,7 +116,7 @@ class Machine {
     for (const { slot, state, mailbox } of world.crew.actors) {
       const cpu = this.cpus.get(slot.id)
       if (cpu !== undefined && cpu === slot.cpu && state !== 'vacant') continue
-      const isBound = state === 'open' && [...mailbox.jobs()].some(({ input, options }) =>
+      const isBound = state === 'open' && mailbox.held.some(({ input, options }) =>
         options.transfer !== undefined && input.startedAtMs === 0)
       const isLeaving = isBound || state === 'draining' || world.killed.has(mailbox) ||
         nowMs < this.changedAtMs + 25 + world.slackMs || world.mood.blocks > 0

@@ -2,11 +2,12 @@
 // Broken copies of the rules: each must be found out by the simulation, so that it is known to be able to fail.
 const { Broadcasts } = require('../../dist/lib/broadcasts.js')
 const { Estimate } = require('../../dist/lib/estimate.js')
+const { VirtualClock } = require('../../dist/lib/simulator/clock.js')
 const { SimulatedMailbox } = require('../../dist/lib/simulator/mailbox.js')
 const { IdleSet } = require('../../dist/lib/idle.js')
 const { KeyedJobs } = require('../../dist/lib/keys.js')
 const { Load } = require('../../dist/lib/load.js')
-const { Kind } = require('../../dist/lib/pending.js')
+const { Job, Kind } = require('../../dist/lib/pending.js')
 const { Placing } = require('../../dist/lib/placing.js')
 const { Quarantine } = require('../../dist/lib/quarantine.js')
 const { Injector } = require('../../dist/lib/queue.js')
@@ -73,8 +74,8 @@ const mutations = {
     return first.call(this, Infinity)
   })],
   'a tier closes without its delay': [/has to be with/, part({ options: { closeDelayMs: 0 } })],
-  'the wait is not bounded': [/waits too long|maxQueueWaitMs allows/, part({ options: { maxQueueWaitMs: 0 } })],
-  'what waits for too long is not dropped': [/maxQueueWaitMs allows/, method(Settling, 'expire', (expire) => function (job, error) {
+  'the wait is not bounded': [/waits too long|maxQueueWaitMs allows|is given after/, part({ options: { maxQueueWaitMs: 0 } })],
+  'what waits for too long is not dropped': [/maxQueueWaitMs allows|is given after/, method(Settling, 'expire', (expire) => function (job, error) {
     if (!error().message.includes('maxQueueWaitMs')) expire.call(this, job, error)
   })],
   'the wait is estimated without what runs': [/waits too long/, method(Estimate, 'waitMs', (waitMs) => function (backlog, actors) {
@@ -130,6 +131,21 @@ const mutations = {
       }
     })
   })],
+  'what a dead actor had not begun is blamed': [/had not begun|whether it began/, method(SimulatedMailbox, 'takeBackMany', (takeBackMany) => function (limit, all) {
+    return this.hasEnded ? [] : takeBackMany.call(this, limit, all)
+  })],
+  'a kill does not look who else is on the actor': [/is killed while job/, method(SimulatedMailbox, 'halt', (halt) => function () {
+    halt.call(this)
+    this.jobs = () => []
+  })],
+  'a job whose buffers were moved goes to another actor': [/has moved its buffers and is given again/, method(Job, 'isMovable', () => function () {
+    return this.options.key === undefined
+  })],
+  'a signal is listened to for ever': [/still listened to/, method(EventTarget, 'removeEventListener', () => function () {})],
+  'jobs stay behind one that runs long': [/waits behind job|awaits something/, method(Placing, 'takeBackAll', (takeBackAll) => function (actor, limit) {
+    if (limit === undefined) takeBackAll.call(this, actor)
+  })],
+  'the process is not held': [/the process is not held/, method(VirtualClock, 'hold', () => function () {})],
   'a slow actor keeps nothing': [/keeps nothing/, method(Placing, 'takeBackAll', (takeBackAll) => function (actor) {
     takeBackAll.call(this, actor)
   })],

@@ -23,6 +23,8 @@ class Record {
   /** once it waited or was given */
   job = undefined
   isAccepted = false
+  /** among those that may still be waited for */
+  isLive = true
   isRefused = false
   isCancelled = false
   settled = 0

@@ -5,9 +5,12 @@ const { Estimate } = require('../../dist/lib/estimate.js')
 const { Gate } = require('../../dist/lib/gate.js')
 const { Injector } = require('../../dist/lib/queue.js')
 const { Placing } = require('../../dist/lib/placing.js')
+const { Settling } = require('../../dist/lib/settling.js')
 const { SimulatedMailbox } = require('../../dist/lib/simulator/mailbox.js')
 
 const EPS = 1e-6
+const NONE = []
+const isQueued = ({ job, key }) => key === undefined && job?.isQueued === true
 let current
 
 /** Look on at what the scheduler keeps to itself. */
@@ -24,8 +27,12 @@ tap(Estimate, 'pace', (_estimate, [ms, jobs]) => current.paced(ms, jobs))
 tap(Gate, 'replan', (_gate, [tiers]) => current.replanned(tiers))
 for (const name of ['push', 'putBack']) {
   tap(Injector, name, (_queue, [job]) => {
-    job.input.job = job
-    job.input.wasQueued = true
+    const record = job.input
+    record.job = job
+    record.wasQueued = true
+    if (record.isLive) return
+    record.isLive = true
+    current.world.live.push(record)
   })
 }
 
@@ -53,10 +60,11 @@ function around (type, name, before, after) {
   }
 }
 around(Placing, 'dispatch', () => current?.dispatches(), (placing) => current?.dispatched(placing))
+around(Settling, 'expire', () => current.expiring++, () => current.expiring--)
 around(Placing, 'isFreed', () => current.freeing++, () => current.freeing--)
 around(Placing, 'takeBackAll', (_placing, [actor]) => current.takesBack(actor), (_placing, [actor]) => current.tookBack(actor))
-around(SimulatedMailbox, 'takeBackMany', ({ depth }, [limit]) => {
-  if (current.taking === 0 && limit !== Infinity && limit !== Math.ceil((depth - 1) / 2)) current.world.note(`${limit} of ${depth - 1} jobs are moved`)
+around(SimulatedMailbox, 'takeBackMany', (mailbox, [limit]) => {
+  if (current.taking === 0 && limit !== Infinity) current.moves(mailbox, limit)
 })
 
 class Oracle {
@@ -88,12 +96,14 @@ class Oracle {
     this.dispatching = 0
     this.hasMoved = false
     this.freeing = 0
+    this.expiring = 0
     this.taking = 0
     /** mailbox -> since when all that it has begun awaits something while jobs wait */
     this.awaitsSinceMs = new Map()
     this.aheadSinceMs = undefined
     /** mailbox -> when it was last seen to have much to pass that was taken back */
     this.behindAtMs = new WeakMap()
+    this.hasBehind = false
     current = this
   }
 
@@ -142,8 +152,12 @@ class Oracle {
   /** Has it passed what was taken back, or not much of it? The host is not told, and looks now and then. */
   hasCaughtUp (mailbox) {
     const nowMs = this.world.clock.now()
-    if (mailbox.isBehind) this.behindAtMs.set(mailbox, nowMs)
-    return !mailbox.isBehind && !(nowMs <= this.behindAtMs.get(mailbox) + 4 + this.world.slackMs)
+    if (mailbox.isBehind) {
+      this.hasBehind = true
+      this.behindAtMs.set(mailbox, nowMs)
+      return false
+    }
+    return !this.hasBehind || !(nowMs <= this.behindAtMs.get(mailbox) + 4 + this.world.slackMs)
   }
 
   isDone ({ mailbox }) { return mailbox.depth === 1 && mailbox.hasReply && !mailbox.isHalted }
@@ -161,7 +175,7 @@ class Oracle {
   /** Expected time of what is in a mailbox. */
   workOf ({ mailbox }) {
     let ms = 0
-    for (const { input } of mailbox.jobs()) ms += input.weight
+    for (const { input } of mailbox.held) ms += input.weight
     return ms
   }
 
@@ -190,9 +204,9 @@ class Oracle {
     const { mailbox } = actor
     if (mailbox.depth !== 1 || mailbox.isHalted || key !== undefined || hasTransfer) return false
     if (!this.isSteady(name) || !this.isSteady(mailbox.running?.input.name)) return false
-    const { clock, preemptedMs, records } = this.world
+    const { clock, preemptedMs, live } = this.world
     const isHome = (key) => key !== undefined && this.homes.get(key)?.slot === actor.slot.id
-    const isWanted = records.some(({ job, key }) => isHome(key) && job?.isQueued === true)
+    const isWanted = live.some(({ job, key }) => isHome(key) && job?.isQueued === true)
     const [, atMostMs] = this.progressAtMs.get(mailbox)
     return this.mayTake(actor) && this.open === this.tiers.length && !isWanted &&
       clock.now() - preemptedMs - atMostMs <= 2 * this.workOf(actor) + EPS
@@ -222,8 +236,16 @@ class Oracle {
     if (deep.length === 0 || this.workOf(deep[0]) < 0.1 + EPS) return
     if (deep.length > 1 && this.workOf(deep[0]) < this.workOf(deep[1]) + EPS) return
     const { mailbox, slot } = deep[0]
-    const job = [...mailbox.jobs()].find((job) => job.isMovable && !mailbox.isClaimed(job))
+    const job = mailbox.held.find((job) => job.isMovable && !mailbox.isClaimed(job))
     if (job !== undefined) world.note(`job ${job.input.order} waits in the mailbox of actor ${slot.id} while ${idle.slot.id} idles`)
+  }
+
+  /** An idle actor takes over half of what waits in the fullest mailbox, where that is worth it. */
+  moves (mailbox, limit) {
+    const { depth } = mailbox
+    const workMs = this.workOf({ mailbox })
+    if (limit !== Math.ceil((depth - 1) / 2)) this.world.note(`${limit} of ${depth - 1} jobs are moved`)
+    if (workMs < 0.1 - EPS) this.world.note(`jobs of ${workMs} ms are moved`)
   }
 
   /** Only an actor that is slow, or is to end or halt, or whose tier closes, loses what it has not claimed. */
@@ -232,6 +254,7 @@ class Oracle {
     const { clock } = this.world
     if (!this.isSlow(actor)) return
     const [sinceMs] = this.progressAtMs.get(actor.mailbox) ?? [-Infinity]
+    if (actor.mailbox.hasReply) this.world.note(`jobs of actor ${actor.slot.id} are taken back, and a reply of it is not read`)
     if (clock.now() - sinceMs <= (this.patienceMs.get(actor.mailbox) ?? 1)) this.world.note(`jobs of actor ${actor.slot.id} are taken back ${clock.now() - sinceMs} ms after it settled one`)
   }
 
@@ -244,7 +267,10 @@ class Oracle {
   isSlow (actor) { return this.freeing === 0 && !this.world.isClosing && this.mayTake(actor) }
 
   /** Jobs in the injector. */
-  queued () { return this.world.records.filter(({ job, key }) => key === undefined && job?.isQueued === true) }
+  queued () {
+    const { live } = this.world
+    return live.some(isQueued) ? live.filter(isQueued) : NONE
+  }
 
   /** Is there an actor for this job, if it is offered now? */
   couldRun (record) {
@@ -267,6 +293,12 @@ class Oracle {
     const isMoved = record.slot >= 0 && !record.wasQueued
     record.wasQueued = false
     if (isMoved) this.hasMoved = true
+    world.lives.uses(mailbox)
+    const waitedMs = world.clock.now() - world.preemptedMs - record.acceptedAtMs
+    // what comes back from a slow actor may be given at once, and others while the first of several is dropped
+    if (record.slot < 0 && this.expiring === 0 && waitedMs > this.longestMs(record) + EPS) {
+      world.fail(`job ${record.order} is given after ${waitedMs} ms, ${this.longestMs(record)} are allowed`)
+    }
     if (mailbox.isHalted) world.fail(`job ${record.order} is given to actor ${slot.id}, which is halted`)
     if (depth === 0 && mailbox.isBehind) world.fail(`job ${record.order} is given to actor ${slot.id}, which has not passed what was taken back`)
     const isDone = this.isDone(actor)
@@ -371,7 +403,7 @@ class Oracle {
   /** Jobs that wait for the home of this key. */
   atHomeOf (key) {
     const { world, placing } = this
-    return world.records.filter((record) => record.key !== undefined && record.isAccepted && record.settled === 0 &&
+    return world.live.filter((record) => record.key !== undefined && record.isAccepted && record.settled === 0 &&
       !world.isHeld(record) && placing.keyed.homeOf(record.key) === placing.keyed.homeOf(key)).length
   }
 
@@ -386,8 +418,9 @@ class Oracle {
   always () {
     const { world } = this
     for (const actor of world.crew.actors) {
-      if (actor.mailbox !== undefined) this.hasCaughtUp(actor.mailbox)
-      const workMs = actor.mailbox === undefined ? 0 : this.workOf(actor)
+      const { mailbox } = actor
+      if (mailbox?.isBehind) this.hasCaughtUp(mailbox)
+      const workMs = mailbox === undefined || mailbox.depth === 0 ? 0 : this.workOf(actor)
       if (Math.abs(actor.workMs - workMs) > 1e-4) world.fail(`actor ${actor.slot.id} is said to have ${actor.workMs} ms of work, and has ${workMs}`)
     }
     const next = this.tiers[this.open]
@@ -411,7 +444,9 @@ class Oracle {
     if (load.openTier < world.openTier) world.fail(`actors are told that tier ${load.openTier} is open, and ${world.openTier} is`)
     const idle = crew.actors.find((actor) => this.isIdle(actor))
     this.isPaced()
-    if (queued.length > 0 && !crew.actors.some(({ mailbox }) => mailbox?.depth >= world.parts.places)) {
+    if (queued.length === 0 || crew.actors.some(({ mailbox }) => mailbox?.depth >= world.parts.places)) {
+      this.awaitsSinceMs.clear()
+    } else {
       const first = queued.reduce((best, each) => this.rank(each) < this.rank(best) ? each : best)
       const room = crew.actors.find((actor) =>
         !first.hasTransfer && actor.mailbox !== undefined && this.hasRoom(actor) && this.hasCaughtUp(actor.mailbox))
@@ -425,11 +460,11 @@ class Oracle {
           world.fail(`job ${first.order} waits while all that actor ${actor.slot.id} has begun awaits something`)
         }
       }
-    } else this.awaitsSinceMs.clear()
+    }
     // one that has a job left whose buffers were moved may begin it
     const isAhead = load.openTier > world.openTier && !crew.actors.some(({ mailbox, slot }) =>
       slot.tier === load.openTier && mailbox !== undefined &&
-      [...mailbox.jobs()].some(({ input }) => input.startedAtMs === 0))
+      mailbox.held.some(({ input }) => input.startedAtMs === 0))
     if (!isAhead) this.aheadSinceMs = undefined
     else if (nowMs > (this.aheadSinceMs ??= nowMs) + 4 + world.slackMs) {
       world.fail(`actors are told that tier ${load.openTier} is open, and ${world.openTier} is since ${this.aheadSinceMs}`)
@@ -437,9 +472,9 @@ class Oracle {
     for (const actor of crew.actors) {
       const { state, slot, mailbox } = actor
       if (mailbox === undefined || mailbox.hasEnded || mailbox.depth === 0) continue
-      const jobs = [...mailbox.jobs()]
-      const isStuck = mailbox.hasReply || jobs.some(({ isSettled }) => isSettled)
-      if (mailbox.isHalted && !isStuck) world.fail(`actor ${slot.id} is halted for nobody`)
+      const jobs = mailbox.held
+      const isStuck = () => mailbox.hasReply || jobs.some(({ isSettled }) => isSettled)
+      if (mailbox.isHalted && !isStuck()) world.fail(`actor ${slot.id} is halted for nobody`)
       const unread = jobs.find(({ input }) => input.hasReplied && nowMs > input.repliedAtMs + 8 + world.slackMs)
       if (unread !== undefined) world.fail(`the reply of job ${unread.input.order} is not read since ${unread.input.repliedAtMs}`)
       const waiting = jobs.find((job) => job.isMovable && !mailbox.isClaimed(job))
@@ -452,7 +487,7 @@ class Oracle {
       }
       if (nowMs > waiting.input.givenAtMs + 10_000 + world.slackMs) world.fail(`job ${waiting.input.order} waits in a mailbox for more than 10 s`)
     }
-    for (const record of world.records) {
+    for (const record of world.live) {
       const { order, isAccepted, settled, claims, queueTimeoutMs, acceptedAtMs, isClaimed } = record
       const { startedAtMs, timeoutMs } = record
       if (!isAccepted || settled > 0) continue

@@ -45,9 +45,14 @@ const STEP_LIMIT = 50_000
 const REST_MS = 2000
 
 /** Promises that are due go on: each pass takes some microtasks. */
-async function settle () {
-  for (let turn = 0; turn < 12; turn++) await undefined
+function settle () {
+  return new Promise((resolve) => {
+    let left = 12
+    const turn = () => { left-- > 0 ? DUE.then(turn) : resolve() }
+    turn()
+  })
 }
+const DUE = Promise.resolve()
 
 /** With TRACE=1 what happens is told, for a look at one seed. */
 const isTraced = process.env.TRACE === '1'
@@ -72,6 +77,9 @@ class World {
     this.lingersSinceMs = new Map()
     this.openTier = 1
     this.records = []
+    /** those of them that may still be waited for: looking at all after each step would take long */
+    this.live = []
+    this.hasSettled = false
     /** signals of jobs, and whose each is */
     this.controllers = []
     this.quarantined = 0
@@ -247,6 +255,7 @@ class World {
     this.wasFull = false
     record.order = this.records.length
     this.records.push(record)
+    this.live.push(record)
     if (isTraced) this.log(`job ${record.order} is offered: ${JSON.stringify(record)}`)
     // a job that is accepted may settle before submit returns
     record.isAccepted = true
@@ -260,6 +269,7 @@ class World {
       if (!isRefused && !isBroken && error.code !== 'FST_ERR_SPILLOVER_OVERLOADED') throw error
       record.isAccepted = false
       record.isRefused = true
+      this.hasSettled = true
       this.accepted--
       if (record.settled > 0) this.fail(`job ${record.order} is refused and settles`)
       if (isRefused) this.quarantined++
@@ -281,7 +291,7 @@ class World {
     if (cancel === undefined || cancel.records.length > 1) return
     clock.host(random() * 4, () => {
       for (const each of cancel.records) each.isCancelled = true
-      cancel.controller.abort()
+      cancel.controller.abort('left')
       const other = cancel.records.find(({ isAccepted, settled }) => isAccepted && settled === 0)
       if (other !== undefined) this.fail(`job ${other.order} goes on after its cancellation`)
     })
@@ -313,7 +323,7 @@ class World {
     fatal.untilMs = nowMs + quarantineMs
     // the host looked at its clock first, and may have been off its cpu while it took back what waits
     fatal.surelyMs = fatal.untilMs - this.preemptedMs
-    for (const record of this.records) {
+    for (const record of this.live) {
       if (record.name === name && record.isAccepted && record.settled === 0 && !record.isClaimed) {
         this.fail(`job ${record.order} waits in quarantine`)
       }
@@ -353,6 +363,7 @@ class World {
     record.settled++
     record.settledAtMs = nowMs
     this.settled++
+    this.hasSettled = true
     this.lastSettledAtMs = nowMs
     if (record.settled > 1) this.fail(`job ${order} settles twice`)
     if (this.hasClosed) this.fail(`job ${order} settles after close()`)
@@ -431,9 +442,8 @@ class World {
     if (record.told !== undefined) this.tidings.begins(order, record.told, this.crew.actors[slot].mailbox)
     if (record.claims > (record.isIdempotent ? 2 : 1)) this.fail(`job ${order} starts ${record.claims} times`)
     if (key === undefined) return
-    for (const other of this.records) {
-      if (other.order >= order) break
-      if (other.key === key && other.isAccepted && other.settled === 0 && other.claims === 0) {
+    for (const other of this.live) {
+      if (other.order < order && other.key === key && other.isAccepted && other.settled === 0 && other.claims === 0) {
         this.fail(`job ${order} overtakes job ${other.order} of the same key`)
       }
     }
@@ -466,8 +476,7 @@ class World {
   waiting () {
     let held = 0
     for (const { mailbox } of this.crew.actors) {
-      if (mailbox === undefined || mailbox.depth === 0) continue
-      for (const { isSettled } of mailbox.jobs()) if (!isSettled) held++
+      if (mailbox !== undefined) for (const { isSettled } of mailbox.held) if (!isSettled) held++
     }
     return this.accepted - this.settled - held
   }
@@ -489,23 +498,24 @@ class World {
   look () {
     const { crew, load, clock } = this
     if (this.violation !== undefined) throw this.violation
-    this.lives.always()
+    if (this.hasSettled) this.forget()
     let unfinished = 0
     let maybe = this.lingering.size
-    if (crew.actors.filter(({ successor }) => successor !== undefined).length > 1) {
-      this.fail('two actors are recycled at once')
-    }
+    let recycled = 0
     let held = 0
     let idle
-    for (const { mailbox, state, slot } of crew.actors) {
+    for (const { mailbox, state, slot, successor } of crew.actors) {
+      if (successor !== undefined) recycled++
       if (mailbox === undefined) continue
       if (mailbox.depth > this.parts.places) this.fail(`actor ${slot.id} holds ${mailbox.depth} jobs`)
       if (mailbox.hasEnded || mailbox.isTainted) maybe++
       else if (mailbox.unfinished > 0) unfinished++
       else if (mailbox.depth > 0) maybe++
-      for (const { isSettled } of mailbox.jobs()) if (!isSettled) held++
+      for (const { isSettled } of mailbox.held) if (!isSettled) held++
       if (idle === undefined && state === 'open' && mailbox.depth === 0 && slot.tier <= this.openTier && this.oracle.hasCaughtUp(mailbox)) idle = slot
     }
+    if (recycled > 0) this.lives.recycling()
+    if (recycled > 1) this.fail('two actors are recycled at once')
     const pending = this.accepted - this.settled
     const waiting = pending - held
     if (waiting < 0) this.fail(`${this.accepted} accepted, ${this.settled} settled, ${held} given`)
@@ -522,15 +532,15 @@ class World {
     this.lives.look(clock.now())
     this.machine.look(clock.now())
     for (const { mailbox, slot } of crew.actors) {
-      if (slot.tier <= this.openTier || mailbox === undefined || mailbox.depth === 0 || mailbox.hasEnded) continue
-      for (const job of mailbox.jobs()) {
+      if (slot.tier <= this.openTier || mailbox === undefined || mailbox.hasEnded) continue
+      for (const job of mailbox.held) {
         if (job.isMovable && !mailbox.isClaimed(job)) this.fail(`tier ${slot.tier} is closed and keeps job ${job.input.order}`)
       }
     }
     let keyed = 0
     if (waiting > 0 && this.isBroken()) this.fail('jobs wait, and no actor is left')
     if (waiting > 0) {
-      for (const record of this.records) {
+      for (const record of this.live) {
         if (record.key === undefined || !record.isAccepted || record.settled > 0 || this.isHeld(record)) continue
         keyed++
         const home = this.oracle.placing.keyed.homeOf(record.key)
@@ -544,6 +554,15 @@ class World {
     if (this.steps % 64 === 0) this.count(waiting, pending)
   }
 
+  /** What has settled is not looked at any more, unless it waits nevertheless. */
+  forget () {
+    this.hasSettled = false
+    this.live = this.live.filter((record) => {
+      record.isLive = (record.isAccepted && record.settled === 0) || record.job?.isQueued === true
+      return record.isLive
+    })
+  }
+
   /** No actor is there or will be soon. */
   isBroken () {
     return this.crew.actors.every((actor) => actor.state === 'failed' || actor.state === 'vacant' ||
@@ -552,7 +571,7 @@ class World {
 
   isHeld (record) {
     const mailbox = record.slot < 0 ? undefined : this.crew.actors[record.slot].mailbox
-    if (mailbox !== undefined) for (const { input } of mailbox.jobs()) if (input === record) return true
+    if (mailbox !== undefined) for (const { input } of mailbox.held) if (input === record) return true
     return false
   }
 
@@ -588,8 +607,11 @@ class World {
     }
     if (!isRefused) this.fail('a job is accepted after the call of close()')
     const latestMs = beganAtMs + this.options.drainMs + this.options.graceMs + 100
+    await settle()
     for (;;) {
-      await settle()
+      // until all jobs have settled or the time is over close() waits for nothing else
+      const mayEnd = this.accepted === this.settled || clock.now() >= beganAtMs + this.options.drainMs
+      if (mayEnd || this.tidings.open > 0) await settle()
       if (close.error !== undefined) throw close.error
       if (close.isDone) break
       this.preemptedMs = 0
