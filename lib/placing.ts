@@ -178,7 +178,6 @@ export class Placing {
     job.actor = actor
     job.workMs = Number.isNaN(kind.meanMs) ? SECOND_MS : kind.meanMs
     actor.workMs += job.workMs
-    actor.usedAtMs = nowMs
     this.#events.given(job, actor, nowMs, wasIdle)
     return true
   }
@@ -238,9 +237,7 @@ export class Placing {
       })
     }
     // jobs of a tier that closed wait now: others may have room for them, or they are more than others have slots
-    if (this.#seenBacklog !== -1) return
-    this.look(nowMs)
-    this.#clock.soon(() => this.dispatch())
+    if (this.#seenBacklog === -1) this.#clock.soon(() => this.dispatch())
   }
 
   /** Give waiting jobs to actors that may hold them; then let idle actors take over work. */

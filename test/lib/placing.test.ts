@@ -210,3 +210,13 @@ t.test('jobs with buffers to move that were given to tiers 2 and 3 begin there, 
   at(60)
   t.strictSame(moved.map(({ code }) => code), ['ok', 'ok'])
 })
+
+t.test('a job that is offered while an async one begins joins it within 5 ms, although nobody tells that this awaits something', async (t) => {
+  const { offer, at, clock } = await virtualPool(planOf([1, 0]), { asyncPerActor: 2 }, { stepMs: () => 0.5 })
+  const beganAtMs = clock.now()
+  const long = offer({ runMs: 100, isAsync: true })
+  at(beganAtMs + 0.3)
+  const joins = offer({ runMs: 1, isAsync: true })
+  at(beganAtMs + 5)
+  t.strictSame([long.code, joins.code], ['pending', 'ok'])
+})

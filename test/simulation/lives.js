@@ -24,7 +24,7 @@ class Lives {
     this.jobs = new WeakMap()
     this.lastReadMs = new WeakMap()
     this.openedAtMs = new WeakMap()
-    /** mailbox -> when it was given a job last, or a reply of it was read */
+    /** mailbox -> when a reply of it was read last, by the clock that the host looked at */
     this.usedAtMs = new WeakMap()
     /** mailbox -> when jobs of others last ran there beside a cancelled one */
     this.othersAtMs = new WeakMap()

@@ -293,7 +293,6 @@ class Oracle {
     const isMoved = record.slot >= 0 && !record.wasQueued
     record.wasQueued = false
     if (isMoved) this.hasMoved = true
-    world.lives.uses(mailbox)
     const waitedMs = world.clock.now() - world.preemptedMs - record.acceptedAtMs
     // what comes back from a slow actor may be given at once, and others while the first of several is dropped
     if (record.slot < 0 && this.expiring === 0 && waitedMs > this.longestMs(record) + EPS) {
