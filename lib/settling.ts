@@ -66,7 +66,7 @@ export class Settling {
   readonly #tierIndex = new Map<number, number>()
   readonly #onEmpty: (() => void)[] = []
   /** mailboxes that take no more until the job of this id has ended */
-  readonly #halted = new Map<Mailbox<Job>, number>()
+  readonly #halted = new WeakMap<Mailbox<Job>, number>()
   readonly #watchdog: Watchdog
   /** over all jobs */
   readonly estimate = new Estimate()
@@ -263,7 +263,6 @@ export class Settling {
     const unclaimed = mailbox.takeBackMany(Infinity, true)
     const claimed = [...mailbox.jobs()]
     mailbox.clear()
-    this.#halted.delete(mailbox)
     actor.workMs = 0
     this.#placing.settled(actor)
     if (reason !== undefined) this.#counters.restarts++

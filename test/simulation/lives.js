@@ -48,7 +48,8 @@ class Lives {
       const jobs = mailbox.held
       const innocent = jobs.find(({ isSettled, input }) => !isSettled && !input.hasReplied)
       if (innocent !== undefined) world.note(`actor ${slot.id} is killed while job ${innocent.input.order} is on it`)
-      const first = Math.min(...jobs.filter(({ isSettled }) => isSettled).map(({ input }) => input.settledAtMs))
+      const stuck = jobs.filter(({ isSettled, input }) => isSettled && !input.hasReplied)
+      const first = Math.min(...stuck.map(({ input }) => input.settledAtMs))
       if (first === Infinity) world.note(`actor ${slot.id} is killed for a job that has ended`)
       else if (nowMs < first + world.options.graceMs - EPS) world.note(`actor ${slot.id} is killed ${nowMs - first} ms after a cancellation`)
     } else if (/has blocked its event loop/.test(message)) {

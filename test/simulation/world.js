@@ -324,7 +324,9 @@ class World {
     // the host looked at its clock first, and may have been off its cpu while it took back what waits
     fatal.surelyMs = fatal.untilMs - this.preemptedMs
     for (const record of this.live) {
-      if (record.name === name && record.isAccepted && record.settled === 0 && !record.isClaimed) {
+      // what had begun and is held by nobody is to run a second time
+      const mayGoOn = record.isClaimed && this.isHeld(record)
+      if (record.name === name && record.isAccepted && record.settled === 0 && !mayGoOn) {
         this.fail(`job ${record.order} waits in quarantine`)
       }
     }
