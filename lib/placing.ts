@@ -24,6 +24,9 @@ const WINDOW_JOBS = 256
 const SLOW_MS = 1
 /** The level of most jobs: those below it are overtaken by them. */
 const NORMAL = priorities.indexOf('normal')
+/** Share of the longest wait, and most of it, ms, that is left to an actor to begin a job in; chosen. */
+const BEGIN_SHARE = 0.01
+const MOST_BEGIN_MS = 20
 /** Rounds of giving in one dispatch: each tier opens once, and a mailbox that has no room is tried again; chosen. */
 const PASSES = 4
 
@@ -74,7 +77,13 @@ export class Placing {
   #seenBacklog = 0
   #gateTimer: Timer | undefined
   #slowTimer: Timer | undefined
-  /** when the first of those that wait has waited for too long, at the earliest */
+  /** what an actor may need to begin a job that it is given, ms */
+  readonly beginMs: number
+  /** longest wait of a job before it is given, ms */
+  readonly #longestMs: number
+  /** when the newest of those that wait was accepted */
+  #newestAtMs = -Infinity
+  /** when the first of those that have not begun has waited for too long, at the earliest */
   #overdueAtMs = Infinity
   #overdueTimer: Timer | undefined
 
@@ -93,6 +102,8 @@ export class Placing {
     this.queue = new Injector(options.ageMs)
     this.keyed = new KeyedJobs(this.#actors.slice(0, plan.tiers[0]!.slots.length))
     this.gate = new Gate(gateTiers(plan), options.closeDelayMs)
+    this.beginMs = Math.min(MOST_BEGIN_MS, options.maxQueueWaitMs * BEGIN_SHARE)
+    this.#longestMs = options.maxQueueWaitMs === 0 ? Infinity : options.maxQueueWaitMs - this.beginMs
     this.#followGate()
   }
 
@@ -113,6 +124,9 @@ export class Placing {
     return [home === undefined ? 0 : this.keyed.waitingFor(home), 1]
   }
 
+  /** Longest that those which wait now will wait on, ms: then whoever is left is dropped. */
+  leftMs (nowMs: number): number { return Math.max(0, this.#newestAtMs + this.#longestMs - nowMs) }
+
   /** Actors that could start a job now: none while jobs wait here. */
   get idleActors (): number {
     if (this.backlog > 0) return 0
@@ -128,6 +142,7 @@ export class Placing {
 
   /** Let a new job wait. */
   enqueue (job: Job): void {
+    this.#newestAtMs = job.acceptedAtMs
     if (job.isKeyed) return this.putBack(job)
     this.queue.push(job)
     this.#bound(job)
@@ -178,6 +193,7 @@ export class Placing {
     job.actor = actor
     job.workMs = Number.isNaN(kind.meanMs) ? SECOND_MS : kind.meanMs
     actor.workMs += job.workMs
+    this.#bound(job)
     this.#events.given(job, actor, nowMs, wasIdle)
     return true
   }
@@ -295,13 +311,11 @@ export class Placing {
 
   /** When a job has waited for as long as it may: the wait at the door is that of its priority or a higher one. */
   #latestMs ({ acceptedAtMs, level, isKeyed }: Job): number {
-    const { maxQueueWaitMs, ageMs } = this.#options
-    return acceptedAtMs + maxQueueWaitMs + (isKeyed ? 0 : Math.max(0, level - NORMAL) * ageMs)
+    return acceptedAtMs + this.#longestMs + (isKeyed ? 0 : Math.max(0, level - NORMAL) * this.#options.ageMs)
   }
 
-  /** This job waits: one timer is set to when the first of all is overdue. */
+  /** This job has not begun: one timer is set to when the first of all is overdue. */
   #bound (job: Job): void {
-    if (this.#options.maxQueueWaitMs === 0) return
     const latestMs = this.#latestMs(job)
     if (latestMs >= this.#overdueAtMs) return
     this.#overdueAtMs = latestMs
@@ -315,15 +329,23 @@ export class Placing {
     const overdue: Job[] = []
     for (const line of [...this.queue.lines(), ...this.keyed.lines()]) {
       for (const job of line) {
-        if (this.#latestMs(job) > nowMs + 0.5) {
-          this.#bound(job)
-          break
-        }
-        overdue.push(job)
+        if (this.#isOverdue(job, nowMs)) overdue.push(job)
+        else break
+      }
+    }
+    for (const { mailbox } of this.#actors) {
+      for (const job of mailbox?.jobs() ?? []) {
+        if (mailbox!.startedAtMs(job) === 0 && this.#isOverdue(job, nowMs)) overdue.push(job)
       }
     }
     // each may have others given, and taken back
-    for (const job of overdue) if (job.isQueued) this.#events.overdue(job)
+    for (const job of overdue) this.#events.overdue(job)
+  }
+
+  #isOverdue (job: Job, nowMs: number): boolean {
+    if (this.#latestMs(job) <= nowMs + 0.5) return true
+    this.#bound(job)
+    return false
   }
 
   /** Idle actors first, lowest tier first; then the one with the least work among those that may hold another. */
@@ -406,6 +428,7 @@ export class Placing {
       if (actor.state === 'open' && actor.mailbox!.depth > 1 && actor.workMs > (fullest?.workMs ?? 0.1)) fullest = actor
     }
     if (fullest === undefined) return
+    if (this.#behind.size > 0) this.#lookAtBehind()
     const idle = this.#idle.first(this.#openSlots)
     if (idle < 0) return
     for (const job of fullest.mailbox!.takeBackMany(Math.ceil((fullest.mailbox!.depth - 1) / 2))) {

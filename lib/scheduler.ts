@@ -451,9 +451,7 @@ export class Scheduler {
     const { maxQueued, maxQueueWaitMs } = this.#options
     if (this.#placing.backlog >= maxQueued) return true
     if (maxQueueWaitMs === 0) return false
-    const { estimate } = this.#settling
-    const [waiting, actors] = this.#placing.lineOf(job)
-    return waiting > 0 && estimate.isKnown && estimate.waitMs(waiting, actors) > maxQueueWaitMs
+    return this.#placing.lineOf(job)[0] > 0 && this.#settling.estimate.isKnown && this.#waitMs(job) > maxQueueWaitMs
   }
 
   /** Without a stack, which says nothing here and would be a tenth of what a refused request costs. */
@@ -547,13 +545,15 @@ export class Scheduler {
 
   /** Expected wait of a job that would be queued now, ms. */
   #waitMs (job?: Job): number {
-    return this.#settling.estimate.waitMs(...this.#placing.lineOf(job))
+    return this.#settling.estimate.waitMs(...this.#placing.lineOf(job)) + this.#placing.beginMs
   }
 
   #retryAfterS (job?: Job): number {
     // without the caution: half of those who wait so long would come too late otherwise
     const [waiting, actors] = this.#placing.lineOf(job)
-    const waitMs = waiting * this.#settling.estimate.paceMs / Math.max(1, actors)
+    const paceMs = waiting * this.#settling.estimate.paceMs / Math.max(1, actors)
+    // where jobs have become longer since, most of the line will be dropped and not served
+    const waitMs = Math.min(paceMs, this.#placing.leftMs(this.#clock.now()))
     return Math.max(1, Math.ceil(waitMs / 1000))
   }
 

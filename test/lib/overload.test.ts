@@ -83,20 +83,74 @@ t.test('actors that get no CPU for 5 ms before and after a run of 20 ms: 133/s, 
   t.ok(most < MAX_WAIT_MS && most > 0.9 * MAX_WAIT_MS, `the longest wait was ${most.toFixed(0)} ms`)
 })
 
-t.test('jobs of 20 ms take 40 from the 30th second on: what would wait for more than 4 s is told so then, and never runs', async (t) => {
-  const { admitted, goodput, waitOf } = await overload(3 * CAPACITY, (_random, atMs) => atMs < 30_000 ? 20 : 40, {}, 0)
-  t.ok(goodput > 0.9 * 0.75 * CAPACITY, `goodput ${goodput.toFixed(0)}/s`)
-  const ran = admitted.filter(({ ended }) => ended.code === 'ok')
-  t.ok(Math.max(...ran.map(waitOf)) < MAX_WAIT_MS + 1, `the longest wait was ${Math.max(...ran.map(waitOf)).toFixed(0)} ms`)
-  const dropped = admitted.filter(({ ended }) => ended.code !== 'ok')
-  t.ok(dropped.length > 100 && dropped.length < 800, `${dropped.length} of ${admitted.length}, at most as many as waited`)
-  for (const { atMs, ended } of dropped) {
-    const { code, settledAtMs, error } = ended
-    if (code !== 'QUEUE_TIMEOUT' || Math.abs(settledAtMs - atMs - MAX_WAIT_MS) > 2 || !(error.retryAfterS >= 1) ||
-      error.statusCode !== 503 || !/within 4000 ms \(maxQueueWaitMs\)/.test(error.message)) {
-      return t.fail(`${code} after ${settledAtMs - atMs} ms: ${error.message}`)
+for (const [beforeMs, afterMs, rate] of [[20, 40, 600], [20, 200, 600], [200, 20, 600]] as const) {
+  t.test(`jobs of ${beforeMs} ms take ${afterMs} from the 30th second on: what would wait for more than 4 s is told so then, and never runs`, async (t) => {
+    const { admitted, refused, waitOf } =
+      await overload(rate, (_random, atMs) => atMs < 30_000 ? beforeMs : afterMs, {}, 0)
+    const beganAtMs = admitted[0]!.atMs
+    const ran = admitted.filter(({ ended }) => ended.code === 'ok')
+    for (const [from, to, runMs] of [[0, 30, beforeMs], [35, 60, afterMs]] as const) {
+      const done = ran.filter(({ ended }) => {
+        const atMs = ended.settledAtMs - beganAtMs
+        return atMs >= from * 1000 && atMs < to * 1000
+      }).length / (to - from)
+      t.ok(done > 0.9 * ACTORS * 1000 / runMs, `goodput ${done.toFixed(0)}/s from second ${from} to ${to}`)
     }
+    const most = Math.max(...ran.map(waitOf))
+    t.ok(most < MAX_WAIT_MS, `the longest wait was ${most.toFixed(0)} ms`)
+    const dropped = admitted.filter(({ ended }) => ended.code !== 'ok')
+    t.ok(dropped.length < 4 * ACTORS * 1000 / Math.min(beforeMs, afterMs),
+      `${dropped.length} of ${admitted.length}, at most as many as waited`)
+    for (const { atMs, ended } of dropped) {
+      const { code, settledAtMs, error } = ended
+      const waitMs = settledAtMs - atMs
+      if (code !== 'QUEUE_TIMEOUT' || waitMs >= MAX_WAIT_MS || waitMs < MAX_WAIT_MS - 22 || !(error.retryAfterS >= 1) ||
+        error.statusCode !== 503 || !/within 4000 ms \(maxQueueWaitMs\)/.test(error.message)) {
+        return t.fail(`${code} after ${waitMs} ms: ${error.message}`)
+      }
+    }
+    const tooLong = refused.filter(({ retryAfterS }) => retryAfterS * 1000 > MAX_WAIT_MS)
+    t.equal(tooLong.length, 0, 'nobody is told to wait for longer than what waits may wait')
+    const later = refused.filter(({ atMs }) => atMs > beganAtMs + 35_000)
+    const wrong = later.filter(({ atMs, retryAfterS, newest }) => {
+      const leftMs = Math.max(0, newest.ended.settledAtMs - atMs)
+      return retryAfterS * 1000 > 2 * leftMs + 1000 || retryAfterS * 1000 < leftMs / 2
+    })
+    t.ok(wrong.length <= later.length / 100,
+      `${wrong.length} of ${later.length} times Retry-After was wrong by more than a factor of 2 since second 35`)
+  })
+}
+
+t.test('what an actor was given and has not begun waits for no longer either', async (t) => {
+  const { offer, at } = await virtualPool(planOf([1, 0]), { maxQueueWaitMs: 1000, timeoutMs: 0 })
+  for (let atMs = 2; atMs < 40; atMs += 2) {
+    at(atMs)
+    offer({ runMs: 0.01 }, { key: 'a' })
   }
+  at(50)
+  const first = offer({ runMs: 5000 }, { key: 'a' })
+  const behind = [1, 2, 3].map(() => offer({ runMs: 0.01 }, { key: 'a' }))
+  at(1060)
+  t.same(behind.map(({ code }) => code), ['QUEUE_TIMEOUT', 'QUEUE_TIMEOUT', 'QUEUE_TIMEOUT'])
+  t.ok(behind.every(({ settledAtMs }) => settledAtMs > 1030 && settledAtMs < 1050), 'before the second is over')
+  at(5100)
+  t.equal(first.code, 'ok')
+})
+
+t.test('an actor that gets no CPU for 5 s does not have its jobs wait for it longer than a second', async (t) => {
+  let wakeMs = 0.01
+  const { offer, at } =
+    await virtualPool(planOf([1, 0]), { maxQueueWaitMs: 1000, timeoutMs: 0 }, { wakeMs: () => wakeMs })
+  at(10)
+  wakeMs = 5000
+  const late = offer({ runMs: 1 })
+  at(1020)
+  t.equal(late.code, 'QUEUE_TIMEOUT')
+  at(6000)
+  wakeMs = 0.01
+  const later = offer({ runMs: 1 })
+  at(6100)
+  t.equal(later.code, 'ok')
 })
 
 t.test('the jobs of one key wait for its home alone: they are refused by its line, others by that of all', async (t) => {
