@@ -250,7 +250,12 @@ export class Settling {
       }
       entry = { jobs, listener }
       this.#signals.set(signal, entry)
-      signal.addEventListener('abort', listener, { once: true })
+      try {
+        signal.addEventListener('abort', listener, { once: true })
+      } catch (error) { // the method is not Node's
+        this.#signals.delete(signal)
+        return this.abandon(job, 'error', () => error)
+      }
     }
     entry.jobs.add(job)
   }
@@ -514,7 +519,7 @@ export class Settling {
       if (isShared) reason = new Error(`a cancelled job has blocked its event loop for ${blockedMs} ms`)
       this.#counters.kills++
       this.#ownKills.add(reason)
-      this.#crew.kill(actor, reason)
+      this.#crew.kill(actor, reason, true)
     }
     this.#placing.dispatch()
   }
@@ -552,8 +557,10 @@ export class Settling {
     if (entry === undefined) return
     entry.jobs.delete(job)
     if (entry.jobs.size > 0) return
-    signal.removeEventListener('abort', entry.listener)
     this.#signals.delete(signal)
+    try {
+      signal.removeEventListener('abort', entry.listener)
+    } catch {} // the method is not Node's; the listener finds no job
   }
 }
 
@@ -563,5 +570,11 @@ function isOutOfMemory (reason: unknown): boolean {
 
 /** The error of a job that its caller cancelled. */
 export function cancelled (name: string, phase: string, signal: AbortSignal): Error {
-  return Object.assign(new errors.CANCELLED(name, phase), { cause: signal.reason })
+  let cause: unknown
+  try {
+    cause = signal.reason
+  } catch (error) { // a getter of the caller's
+    cause = error
+  }
+  return Object.assign(new errors.CANCELLED(name, phase), { cause })
 }

@@ -59,6 +59,8 @@ export interface Life<T extends Held> {
   isDismissed: boolean
   /** called once when it has exited or is given up */
   onOver: (() => void) | undefined
+  /** an end for this reason is no fault of its actor */
+  freeReason: unknown
 }
 
 interface Boot { readonly timer: Timer, ready (): void, failed (reason: unknown): void }
@@ -254,11 +256,16 @@ export class Slots<T extends Held> {
     }
   }
 
-  /** End an actor's thread at once. What it ran is reported by `gone`. */
-  kill (actor: Actor<T>, reason: unknown): void {
+  /**
+   * End an actor's thread at once. What it ran is reported by `gone`. `isFree`: no fault of the actor, so its slot
+   * opens again without a pause, and the budget of restarts stays as it is.
+   */
+  kill (actor: Actor<T>, reason: unknown, isFree = false): void {
     // the end is told some microtasks later: until then it must be given nothing
     if (actor.state === 'open') this.#set(actor, 'draining', describe(reason))
-    actor.life?.started.kill(reason)
+    if (actor.life === undefined) return
+    if (isFree) actor.life.freeReason ??= reason
+    actor.life.started.kill(reason)
   }
 
   /** End all actors: politely up to `graceMs`, then by force; how many threads have not ended. Never rejects. */
@@ -312,7 +319,8 @@ export class Slots<T extends Held> {
       isZombie: false,
       exitTimer: undefined,
       isDismissed: false,
-      onOver: undefined
+      onOver: undefined,
+      freeReason: undefined
     }
     this.#lives.add(life)
     return life
@@ -353,7 +361,10 @@ export class Slots<T extends Held> {
     if (isVacated) this.#set(actor, 'vacant', 'its cpu is gone')
     else this.#set(actor, 'closed', wasStopped ? actor.reason : describe(reason))
     // it may be vacated by who is told that it is closed
-    if (isFaulty && actor.state === 'closed') this.#restart(actor, life, wasOpening)
+    if (isFaulty && actor.state === 'closed') {
+      if (reason !== undefined && reason === life.freeReason) this.#reopen(actor, life, 0)
+      else this.#restart(actor, life, wasOpening)
+    }
     this.#events.gone(actor, mailbox, reason)
     mailbox.close()
     // one that was told to stop writes nothing more; one that is killed may still, for a moment
@@ -391,7 +402,7 @@ export class Slots<T extends Held> {
     actor.successor.started.kill(new Error(reason))
   }
 
-  /** Reopen after a pause, and not beside the thread that is still ending; over the budget the slot has failed. */
+  /** A death: reopen after a pause; over the budget the slot has failed. */
   #restart (actor: Actor<T>, life: Life<T>, wasOpening: boolean): void {
     if (this.#names === null) return // the pool never was ready: ready() has the reason
     const { deaths, hasFailed, pauseMs } = this.#restarts.note(actor.slot.id, this.#clock.now(), wasOpening)
@@ -399,7 +410,12 @@ export class Slots<T extends Held> {
       this.#dismiss(actor, 'its slot has failed')
       this.#set(actor, 'failed', `${counted(deaths, 'death')} in ${this.#options.withinMs} ms, the last: ${actor.reason}`)
     }
-    if (actor.successor?.isDismissed === false) return // it takes the slot
+    this.#reopen(actor, life, pauseMs)
+  }
+
+  /** Open a slot again after a pause, when the thread that it had has ended or is given up. */
+  #reopen (actor: Actor<T>, life: Life<T>, pauseMs: number): void {
+    if (this.#names === null || actor.successor?.isDismissed === false) return // that one takes the slot
     const reopen = (): void => {
       life.onOver = undefined
       this.#restarting.delete(actor)

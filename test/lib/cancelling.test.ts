@@ -44,3 +44,18 @@ t.test('a job over its 100 ms is told then; its thread is killed 50 ms later and
   t.strictSame([scheduler.snapshot().counters.kills, actors[0]!.state], [1, 'open'])
   t.strictSame(behind.map(({ code }) => code), ['ok', 'ok', 'ok'])
 })
+
+t.test('20 jobs one after another that do not end when they are cancelled or over their time: the thread is back within 10 ms each time', async (t) => {
+  const { offer, at, actors, clock, scheduler } = await virtualPool(planOf([1, 0]), { graceMs: 50, timeoutMs: 0 })
+  for (let n = 0; n < 20; n++) {
+    const beganAtMs = clock.now()
+    const cancel = new AbortController()
+    const endless = n % 2 === 0 ? offer(never, { timeoutMs: 100 }) : offer(never, { signal: cancel.signal })
+    at(beganAtMs + 102)
+    cancel.abort()
+    const behind = offer({ runMs: 1 })
+    at(beganAtMs + 165)
+    t.strictSame([endless.code, behind.code], [n % 2 === 0 ? 'TIMEOUT' : 'CANCELLED', 'ok'])
+  }
+  t.strictSame([scheduler.snapshot().counters.kills, actors[0]!.state], [20, 'open'])
+})

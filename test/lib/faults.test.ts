@@ -268,6 +268,31 @@ t.test('10,000 jobs on one signal: no warning, all cancelled, no listener left',
   await t.rejects(pool.offload('count', words, { signal: controller.signal }), code('CANCELLED'))
 })
 
+t.test('signals whose reason and methods throw: their jobs settle, in the queue and while they run, and nobody else is hurt', async (t) => {
+  const pool = await start(t, { maxQueued: 10 })
+  const fail = (): never => { throw new Error('hostile') }
+  const hostile = (...names: string[]): AbortController => {
+    const controller = new AbortController()
+    for (const name of names) {
+      Object.defineProperty(controller.signal, name, name === 'reason' ? { get: fail } : { value: fail })
+    }
+    return controller
+  }
+  const words = new Int32Array(new SharedArrayBuffer(8))
+  const controller = hostile('reason', 'removeEventListener')
+  const all = [pool.offload('begun', words, { signal: controller.signal }),
+    pool.offload('begun', words, { signal: controller.signal }), pool.offload('good', 1, { signal: controller.signal })]
+  const other = pool.offload('good', 1)
+  await until('the first runs', () => words[0] === 1)
+  controller.abort()
+  for (const one of all) await t.rejects(one, { ...code('CANCELLED'), cause: { message: 'hostile' } })
+  t.equal(await other, 2)
+  t.equal(await pool.offload('good', 1, { signal: hostile('removeEventListener').signal }), 2, 'its end takes nothing along')
+  await t.rejects(pool.offload('good', 1, { signal: hostile('addEventListener').signal }), { message: 'hostile' })
+  t.equal(await pool.offload('good', 1), 2)
+  t.equal(pool.snapshot().pending, 0)
+})
+
 t.test('20,000 waiting jobs cancelled newest first never run', async (t) => {
   const pool = await start(t, { maxQueued: 30_000, maxQueueWaitMs: 0 })
   const words = new Int32Array(new SharedArrayBuffer(8))

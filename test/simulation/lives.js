@@ -93,7 +93,14 @@ class Lives {
     const wasReplaced = this.replaced.delete(id)
     if (reason !== undefined) this.counts.restarts++
     if ((reason === undefined && !wasReplaced) || world.crewClosedAtMs !== undefined || state === 'vacant') return
-    this.dies(id, state, wasOpening, successor !== undefined || state === 'open' || state === 'opening')
+    const isTaken = successor !== undefined || state === 'open' || state === 'opening'
+    // told to end by the pool, for a job that went on: no death of the budget, and no pause
+    if (/was cancelled and did not end|a cancelled job has blocked/.test(reason?.message)) {
+      if (state === 'failed') world.fail(`actor ${id} has failed by a kill after a cancellation`)
+      if (!isTaken) this.notBeforeMs.set(id, world.clock.now() - world.preemptedMs)
+      return
+    }
+    this.dies(id, state, wasOpening, isTaken)
   }
 
   /** The thread that was to take a slot whose actor is gone has ended while it opened: that is a death too. */
