@@ -12,6 +12,8 @@ class List {
   timer: Timer | undefined
 }
 
+const nothing = (): void => {}
+
 /** Deadlines of one pool; the clock is passed in. */
 export class Deadlines {
   readonly #clock: Clock
@@ -52,9 +54,10 @@ export class Deadlines {
     list.timer = undefined
     const nowMs = this.#clock.now()
     while (list.first !== undefined && list.first.dueMs <= nowMs + 0.5) {
-      const node = list.first
-      node.cancel()
-      node.fire()
+      const { first } = list
+      const { fire } = first
+      first.cancel()
+      fire()
     }
     if (list.first === undefined) {
       if (list.timer === undefined && this.#lists.get(ms) === list) this.#lists.delete(ms)
@@ -70,6 +73,7 @@ export class Deadlines {
     if (node.next === undefined) list.last = node.previous
     else node.next.previous = node.previous
     node.previous = node.next = undefined
+    node.fire = nothing // the timer holds the node for as long as it runs, and the job must not be held with it
     // the timer stays: it finds the next due, or ends the list
   }
 }
