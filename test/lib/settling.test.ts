@@ -2,6 +2,25 @@
 import t from 'tap'
 import { planOf, virtualPool } from '../fixtures/virtual'
 
+t.test('a thread that dies hurts the job that it had begun, and none of those behind it in its mailbox', async (t) => {
+  const { offer, at, actors, clock } = await virtualPool(planOf([1, 0]), { timeoutMs: 0 })
+  for (let n = 0; n < 20; n++) {
+    at(clock.now() + 1)
+    offer({ runMs: 0.001 })
+  }
+  at(clock.now() + 1)
+  const replied = offer({ runMs: 0.01 })
+  const begun = offer({ runMs: 5 })
+  const behind = Array.from({ length: 20 }, () => offer({ runMs: 0.001 }))
+  at(clock.now() + 0.2)
+  const { mailbox } = actors[0]!
+  t.strictSame([mailbox!.depth, begun.code], [21, 'pending'])
+  ;(mailbox as unknown as { end (reason: Error): void }).end(new Error('killed'))
+  at(clock.now() + 100)
+  t.strictSame([replied.code, begun.code], ['ok', 'ACTOR_EXIT'])
+  t.strictSame(behind.map(({ code }) => code), Array(20).fill('ok'))
+})
+
 t.test('a job is not given to an actor that was halted for a cancelled job, although it has just ended another', async (t) => {
   const { offer, at, actors, scheduler } = await virtualPool(planOf([1, 0]), { asyncPerActor: 3, graceMs: 5 })
   offer({ runMs: 0.01 }) // so that jobs of its name are taken for short ones
