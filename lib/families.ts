@@ -28,6 +28,9 @@ interface Reading { readonly snapshot: Snapshot, readonly measures: Measures }
 /** Upper edges, seconds: 16 µs to 67 s by fours. They are edges of the core's own buckets, so the counts are exact. */
 const EDGES_S = Array.from({ length: 12 }, (_, index) => 16e-6 * 4 ** index)
 
+/** Upper edges, bytes: 64 to 16 MiB by fours. */
+const EDGES_BYTES = Array.from({ length: 10 }, (_, index) => 64 * 4 ** index)
+
 const prefix = 'fastify_spillover'
 
 /** One family as a registry keeps it: prom-client's interface of a metric. */
@@ -109,6 +112,12 @@ function makeFamilies (pools: ReadonlyMap<string, Measured>): Family[] {
       [...measures.elsewhere].flatMap(([job, { [name]: times }]) =>
         times.count === 0 ? [] : histogramSamples(full, { pool, job }, times))))
   }
+  const sized = (name: 'payload' | 'result', help: string): Family => {
+    const full = `${prefix}_remote_${name}_bytes`
+    return new Family(full, 'histogram', help, ['job'], () => [...read()].flatMap(([pool, { measures }]) =>
+      [...measures.elsewhere].flatMap(([job, { [name]: sizes }]) =>
+        sizes.count === 0 ? [] : histogramSamples(full, { pool, job }, sizes, EDGES_BYTES, 1e-3))))
+  }
   const perActor = ({ snapshot }: Reading) => snapshot.tiers.flatMap(({ tier, actors }) =>
     actors.map((actor) => ({ labels: { tier, slot: actor.slot }, actor })))
   const perTier = (value: (tier: Snapshot['tiers'][number]) => number) => ({ snapshot }: Reading): [Labels, number][] =>
@@ -148,6 +157,8 @@ function makeFamilies (pools: ReadonlyMap<string, Measured>): Family[] {
     counter('strays', 'stray_errors_total', 'Errors that jobs threw after they had ended.'),
     elsewhere('wait', 'Time from handing a job over on another machine to its first start here.'),
     elsewhere('roundtrip', 'Time from handing a job over to its outcome.'),
+    sized('payload', 'Size of the inputs of jobs that were handed over.'),
+    sized('result', 'Size of their results.'),
     ...remoteFamilies.map(([kind, name, help, labels, samples]) => family(kind, name, help, labels, ({ snapshot }) => {
       const remote = remoteOf(snapshot.remote)
       return remote === undefined ? [] : samples(remote)
@@ -157,14 +168,16 @@ function makeFamilies (pools: ReadonlyMap<string, Measured>): Family[] {
 
 const states = ['closed', 'opening', 'open', 'draining', 'failed', 'vacant'] as const
 
-function histogramSamples (name: string, labels: Labels, times: Durations): Sample[] {
-  const counts = times.cumulative(EDGES_S.map((edge) => edge * 1000))
+/** `unitMs` is how many ms of the histogram one of the metric's units is. */
+function histogramSamples (name: string, labels: Labels, times: Durations, edges: readonly number[] = EDGES_S,
+  unitMs = 1000): Sample[] {
+  const counts = times.cumulative(edges.map((edge) => edge * unitMs))
   return [
-    ...EDGES_S.map((edge, index) => ({
+    ...edges.map((edge, index) => ({
       labels: { le: Number(edge.toPrecision(6)), ...labels }, value: counts[index]!, metricName: `${name}_bucket`
     })),
     { labels: { le: '+Inf', ...labels }, value: times.count, metricName: `${name}_bucket` },
-    { labels, value: times.sumMs / 1000, metricName: `${name}_sum` },
+    { labels, value: times.sumMs / unitMs, metricName: `${name}_sum` },
     { labels, value: times.count, metricName: `${name}_count` }
   ]
 }

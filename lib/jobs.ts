@@ -195,12 +195,15 @@ export interface Durations {
   cumulative (edgesMs: readonly number[]): number[]
 }
 
-/** Times of the jobs of one name that go elsewhere or come from there. */
+/** Times and sizes of the jobs of one name that go elsewhere or come from there. */
 export interface OverflowTimes {
   /** of a job that came from elsewhere: from handing it over there to its first start here */
   readonly wait: Durations
   /** of a job that went elsewhere: from handing it over here to its outcome */
   readonly roundtrip: Durations
+  /** bytes of the input of a job that went elsewhere, as it travels, and of its result; a byte counts as a µs */
+  readonly payload: Durations
+  readonly result: Durations
 }
 
 /** Where a job goes when no open actor can take it in time. lib/remote/spill.ts makes one of a remote tier. */

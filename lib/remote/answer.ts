@@ -30,7 +30,19 @@ if ARGV[4] == '1' then
 end
 return 1`
 
-type WithHint = { spilloverHint (...args: string[]): Promise<number> }
+/**
+ * Lay a result beside the record, if this run still has the job's lock: else the job is another run's, or has its
+ * result by now.
+ */
+const layBeside = `
+if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+return 1`
+
+type WithScripts = {
+  spilloverHint (...args: string[]): Promise<number>
+  spilloverBeside (...args: (string | number)[]): Promise<number>
+}
 
 /** Answers of the worker of one shard. */
 export class Answers {
@@ -47,6 +59,7 @@ export class Answers {
     this.#keys = keys
     this.#client = client
     client.defineCommand('spilloverHint', { numberOfKeys: 2, lua: hintFromRecord })
+    client.defineCommand('spilloverBeside', { numberOfKeys: 2, lua: layBeside })
   }
 
   async succeed (id: string, queue: string, job: Job, envelope: Envelope, result: RunResult & { status: 'ok' }): Promise<Sealed> {
@@ -57,14 +70,17 @@ export class Answers {
       return this.fail(id, { status: 'failed', error: toText(error) }, false)
     }
     const sealed = seal(id, { status: 'ok', codec: result.codec, payload: result.payload }, inlineBytes, signingKey)
-    if ('big' in sealed) await this.#client.set(this.#keys.result(queue, job.id!), result.payload, 'PX', keptMs(job))
-    if (envelope.big !== undefined) {
-      this.#client.del(this.#keys.payload(queue, job.id!, envelope.k)).catch(() => {}) // it expires
-    }
+    // without the lock the end will not be booked either
+    if ('big' in sealed && await this.#layBeside(queue, job, result.payload) === 0) return sealed
     if (envelope.f === 1) this.hint(queue, job, sealed)
     // when BullMQ, which goes on with this job in this turn, has sent the end of it
     else process.nextTick(() => { this.#hinted.set(job, this.#hintFromRecord(queue, job, id)) })
     return sealed
+  }
+
+  #layBeside (queue: string, job: Job, payload: string): Promise<number> {
+    const keys = [this.#keys.result(queue, job.id!), this.#keys.lock(queue, job.id!)]
+    return (this.#client as unknown as WithScripts).spilloverBeside(...keys, job.token!, payload, keptMs(job))
   }
 
   #hintFromRecord (queue: string, job: Job, id: string): Promise<number> {
@@ -72,12 +88,15 @@ export class Answers {
     const unique = job.id!
     const isShared = k !== undefined || du === 1 ? '1' : '0'
     const keys = [this.#keys.record(queue, unique), this.#keys.waiters(queue, unique)]
-    const client = this.#client as unknown as WithHint
+    const client = this.#client as unknown as WithScripts
     return client.spilloverHint(...keys, this.#keys.hints(''), rt, JSON.stringify(id), isShared).catch(() => 0) // told when BullMQ says that it has ended
   }
 
-  /** The end of a job is booked: hint, unless that was done in the same breath. */
-  async committed (queue: string, job: Job, sealed: Sealed): Promise<void> {
+  /** The end of a job is booked: its input is not needed again. Hint, unless that was done already. */
+  async booked (queue: string, job: Job, sealed: Sealed): Promise<void> {
+    const { big, f, k } = job.data as Envelope
+    if (big !== undefined) this.#client.del(this.#keys.payload(queue, job.id!, k)).catch(() => {}) // it expires
+    if (f === 1) return
     if (await this.#hinted.get(job) !== 1) this.hint(queue, job, sealed)
   }
 

@@ -82,7 +82,7 @@ class BullmqTier implements RemoteTier {
       : this.#ask(this.#producers[shardOfKey(unique, this.#producers.length)], query)
     if (!answer.ok) return refused(job.job, answer)
     const ticket = producer!.submit(job, unique)
-    this.#times.watch(job.job, ticket.done)
+    this.#times.watch(job, ticket.done)
     return ticket
   }
 

@@ -15,7 +15,7 @@ import { LimitedWorker } from './limited.js'
 import type { Job, Worker } from 'bullmq'
 import type { RemoteLog, Served, Serving } from './contract.js'
 import type { Client, RedisAddress } from './connection.js'
-import type { Envelope, Sealed } from './envelope.js'
+import type { Sealed } from './envelope.js'
 import type { LimitedOptions } from './limited.js'
 import type { Bench, ConsumerCounters, Run, Slots } from './running.js'
 import type { Settings } from './settings.js'
@@ -120,7 +120,7 @@ export class Consumer implements Serving {
     worker.on('lockRenewalFailed', (ids) => { for (const id of ids) this.#running.get(id)?.abort.abort('its lock was lost') })
     worker.on('completed', (job, result) => {
       this.#counters.completed++
-      if ((job.data as Envelope).f === 0) this.#bench.answers.committed(queue, job, result as Sealed)
+      this.#bench.answers.booked(queue, job, result as Sealed)
     })
     worker.on('failed', (job, error) => {
       if (job === undefined) return

@@ -21,9 +21,17 @@ interface Booking {
 /** Where among them the set stands that the job is put into, and that is trimmed as the job's options say. */
 const SET_OF_ENDED = 10
 
+/**
+ * Where Redis refuses, since it is full, loads its data or became a replica, a worker asks again after this, ms. BullMQ
+ * asks as often as Redis can refuse. Chosen: as long as where it cannot connect.
+ */
+const REFUSED_MS = 250
+
 /** A job with a longer text gets `null` as its data, and fails as no job of ours. */
 export class LimitedWorker extends Worker {
   readonly #processed = new Map<string, Promise<unknown>>()
+  /** set where a job was started: the turn of the event loop after this one has begun */
+  #next: Promise<void> | undefined
 
   /**
    * Ends are booked by the engine's clock: records are removed by their age, and clients are told of it. A worker whose
@@ -49,9 +57,29 @@ export class LimitedWorker extends Worker {
   Promise<Awaited<ReturnType<Worker['processJob']>>> {
     const id = args[0].id!
     while (this.#processed.has(id)) await this.#processed.get(id)
+    this.#next ??= new Promise((resolve) => setImmediate(() => setImmediate(() => {
+      this.#next = undefined
+      resolve()
+    })))
     const end = super.processJob(...args)
     this.#processed.set(id, end.catch(() => {})) // told to who called
     return await end.finally(() => { this.#processed.delete(id) })
+  }
+
+  /**
+   * The answer of a job that ends at once goes out before the fetch of the next one, with a write of its own: p50 of a
+   * round trip with 1 in flight, 0.75 ms (fast) and 0.80 ms (committed) beside BullMQ's 0.80 ms, where it was 0.83 and
+   * 0.85 ms beside 0.78 ms.
+   */
+  protected override async moveToActive (...args: Parameters<Worker['moveToActive']>):
+  ReturnType<Worker['moveToActive']> {
+    if (this.#next !== undefined) await this.#next
+    try {
+      return await super.moveToActive(...args)
+    } catch (error) {
+      if ((error as Error).name === 'ReplyError' && this.closing === undefined) await this.delay(REFUSED_MS)
+      throw error
+    }
   }
 
   /** BullMQ would wait 10 s where a further run is due later, and the connection ends after 8 s of silence. */

@@ -178,7 +178,7 @@ class MemoryTier implements RemoteTier {
       setImmediate(() => this.#broker.dispatch())
     }
     const ticket = this.#ticket(record)
-    this.#times.watch(job.job, ticket.done)
+    this.#times.watch(job, ticket.done)
     return ticket
   }
 

@@ -307,6 +307,33 @@ t.test('events over a real socket: the state, then done, then the end; Last-Even
   })
 })
 
+t.test('a stream with nothing to tell gets a comment after 15 s, and not before', async (t) => {
+  const app = await build(t)
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const { port } = app.server.address() as AddressInfo
+  const { location } = (await post(app, '/waitUntilCancelled', 1)).headers as { location: string }
+  await until('the job to run', async () => (await get(app, location)).json().state === 'running')
+  const [response] = await once(httpGet({ port, path: `${location}/events`, headers: me }), 'response') as [IncomingMessage]
+  let text = ''
+  response.setEncoding('utf8').on('data', (chunk: string) => { text += chunk })
+  await until('the state', () => text.endsWith('\n\n'))
+  const { now } = Date
+  t.teardown(() => { Date.now = now })
+  let looks = 0
+  const later = (ms: number) => () => {
+    looks++
+    return now() + ms
+  }
+  Date.now = later(13_000)
+  // each look at the records reads the clock
+  await until('two looks', () => looks >= 4)
+  t.match(text, /^id: \S{16}\nevent: state\ndata: \{.*\}\n\n$/)
+  Date.now = later(15_000)
+  await until('the comment', () => text.endsWith('\n\n: hb\n\n'))
+  Date.now = now
+  response.destroy()
+})
+
 t.test('the routes and answers have schemas that the application can use too', async (t) => {
   const app = await build(t)
   t.same(Object.keys(app.getSchemas()).sort(), ['fastify-spillover/job', 'fastify-spillover/problem'])

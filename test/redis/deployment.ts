@@ -50,4 +50,6 @@ export const standStill = async (ms: number): Promise<void> => new Promise((reso
 }))
 
 /** The rights of a user as docs/remote.md has them. */
-export const documentedRule = /ACL SETUSER spillover on >PASSWORD (.+)/.exec(readFileSync(join(__dirname, '../../docs/remote.md'), 'utf8'))![1]!
+const page = readFileSync(join(__dirname, '../../docs/remote.md'), 'utf8')
+export const documentedRule = /ACL SETUSER spillover on >PASSWORD (.+)/.exec(page)![1]!
+export const documentedForClusters = /A Redis Cluster needs `([^`]+)` too/.exec(page)![1]!

@@ -6,7 +6,7 @@ import { echo, job, served } from './deployment'
 import { startProxy } from './proxy'
 import { needsRedis, startRedis } from './server'
 import type { BullmqOptions } from '#lib/remote/bullmq'
-import type { RemoteTier, RunResult } from '#lib/index'
+import type { RemoteOutcome, RemoteTier, RunResult } from '#lib/index'
 import type { Test } from 'tap'
 
 const skip = needsRedis(t)
@@ -14,13 +14,16 @@ const log = { info () {}, warn () {}, error () {} }
 const slots = (size: number): { size: number, free: () => number } => ({ size, free: () => size })
 const key = (name: string): string => `{fs:default:r1:0}:work@1:${name}`
 const uniqueOf = (id: string): string => id.split('.').at(-1)!
+/** A run that takes no notice of its signal; call what it leaves in the list to end it. */
+const heldIn = (ends: ((result: RunResult) => void)[]) => () =>
+  new Promise<RunResult>((resolve) => { ends.push(resolve) })
 const ok: RunResult = { status: 'ok', codec: 'json', payload: '"done"' }
 const thrown: RunResult = { status: 'failed', error: '{"name":"Error","message":"bad","own":{}}' }
 
-async function start (t: Test, options: BullmqOptions): Promise<RemoteTier> {
+async function start (t: Test, options: BullmqOptions, warn: (text: string) => void = log.warn): Promise<RemoteTier> {
   const tier = bullmqTier({ sweepMs: 200, ...options })
   t.teardown(() => tier.close())
-  tier.start({ log, served })
+  tier.start({ log: { ...log, warn }, served })
   await until('it to be up', () => tier.stats().shards[0]!.breaker === 'closed')
   return tier
 }
@@ -119,6 +122,51 @@ t.test('a job that lost its lock is fetched again by the worker that still runs 
   t.equal(ends.length, 2)
 })
 
+for (const signingKey of [undefined, 'a shared secret of ours']) {
+  t.test(`a worker that lost its lock ends with a result of 20 KB after another has${signingKey === undefined ? '' : ', signed'}: that of the other stays`, { skip }, async (t) => {
+    const redis = await startRedis(t)
+    const options = { redis: redis.url, lockMs: 5000, stalledMs: 200, ...(signingKey !== undefined && { signingKey }) }
+    const told: string[] = []
+    const [first, second] = [await start(t, options, (text) => told.push(text)), await start(t, options)]
+    const [one, two]: ((result: RunResult) => void)[][] = [[], []]
+    const result = (letter: string): RunResult => ({ ...ok, payload: JSON.stringify(letter.repeat(20_000)) })
+    await first.serve(served, heldIn(one!), slots(1))
+    const ticket = first.submit(job())
+    await until('it to run', () => one!.length === 1)
+    await redis.client.del(key(`${uniqueOf(ticket.id)}:lock`))
+    await second.serve(served, heldIn(two!), slots(1))
+    await until('it to run on the other', () => two!.length === 1)
+    two![0]!(result('b'))
+    const letterOf = (outcome: RemoteOutcome | undefined): string => outcome?.status === 'ok' ? outcome.payload[1]! : String(outcome?.error)
+    t.equal(letterOf(await ticket.done), 'b')
+    one![0]!(result('a'))
+    await until('the first to be refused', () => told.some((text) => /lost its lock/.test(text)))
+    t.equal(letterOf((await second.lookup(ticket.id))?.outcome), 'b')
+  })
+}
+
+t.test('a worker that lost its lock ends when nobody has taken its job of 20 KB yet: it is run again, with its input', { skip }, async (t) => {
+  const redis = await startRedis(t)
+  const tier = await start(t, { redis: redis.url, lockMs: 5000, stalledMs: 200 })
+  const ends: ((result: RunResult) => void)[] = []
+  const payload = JSON.stringify('x'.repeat(20_000))
+  const seen: string[] = []
+  await tier.serve(served, (taken) => {
+    seen.push(taken.payload)
+    return heldIn(ends)()
+  }, slots(1))
+  const ticket = tier.submit(job({ payload }))
+  await until('it to run', () => ends.length === 1)
+  await redis.client.del(key(`${uniqueOf(ticket.id)}:lock`))
+  await until('it to wait again', async () => await redis.client.llen(key('wait')) === 1)
+  ends[0]!(ok)
+  await until('it to run again', () => ends.length === 2)
+  ends[1]!(ok)
+  t.strictSame(await ticket.done, ok)
+  t.strictSame(seen, [payload, payload])
+  await until('the input to be removed', async () => (await redis.client.keys('*:pay:*')).length === 0)
+})
+
 t.test('a full Redis does not take the result of 20 KB of a job with one attempt: it is put back, and answered when there is room', { skip }, async (t) => {
   const redis = await startRedis(t)
   const tier = await start(t, { redis: redis.url })
@@ -159,4 +207,22 @@ t.test('a worker that cannot run what it fetched gives it back and looks again i
   const tookMs = performance.now() - sentAtMs
   t.ok(tookMs >= 300, `${Math.round(tookMs)} ms`)
   t.match(tier.stats().counters, { putBack: 10, failed: 0 })
+})
+
+t.test('a full Redis refuses the fetch of a worker 8 times in 1 s or more, not as fast as it can; with room the job is run', { skip }, async (t) => {
+  const redis = await startRedis(t)
+  const tier = await start(t, { redis: redis.url })
+  const ticket = tier.submit(job())
+  await ticket.accepted
+  await redis.client.config('SET', 'maxmemory', '1')
+  await redis.client.config('RESETSTAT')
+  const sinceMs = performance.now()
+  await tier.serve(served, echo, slots(1))
+  const refused = async (): Promise<number> =>
+    Number(/^cmdstat_evalsha:.*failed_calls=(\d+)/m.exec(await redis.client.info('commandstats'))?.[1] ?? 0)
+  await until('8 refusals', async () => await refused() >= 8)
+  const tookMs = performance.now() - sinceMs
+  t.ok(tookMs >= 1000, `${Math.round(tookMs)} ms`)
+  await redis.client.config('SET', 'maxmemory', '0')
+  t.match(await ticket.done, { status: 'ok' })
 })

@@ -76,11 +76,15 @@ t.test('a durable job shows in metrics and health, and its spans on the worker a
   t.equal(value('remote_breaker_open{pool="default",shard="0"}'), 0)
   t.equal(value('remote_queue_workers{pool="default",shard="0",queue="echo@1"}'), 1)
   t.equal(value('remote_roundtrip_seconds_count{pool="default",job="echo"}'), 2)
+  for (const name of ['payload', 'result']) {
+    // '{"a":1}', twice
+    t.same(['count', 'sum', 'bucket'].map((part) => value(`remote_${name}_bytes_${part}{${part === 'bucket' ? 'le="64",' : ''}pool="default",job="echo"}`)), [2, 14, 2])
+  }
   t.ok(value('remote_roundtrip_seconds_sum{pool="default",job="echo"}') > 0)
   t.ok(value('remote_engine_roundtrip_seconds{pool="default",shard="0"}') >= 0)
   // each family has a sample, and promtool has nothing to say of any
   const families = [...text.matchAll(/^# TYPE (fastify_spillover_remote_\S+) /gm)].map(([, name]) => name!)
-  t.equal(families.length, 12)
+  t.equal(families.length, 14)
   t.same(families.filter((name) => !text.includes(`\n${name}{`) && !text.includes(`\n${name}_count{`)), ['fastify_spillover_remote_wait_seconds'], 'it is where the jobs run')
   if (spawnSync('promtool', ['--version']).status === 0 || process.env.CI !== undefined) {
     const { status, stdout, stderr } = spawnSync('promtool', ['check', 'metrics'], { input: text, encoding: 'utf8' })

@@ -6,8 +6,8 @@ import { bullmqTier } from '#lib/remote/bullmq'
 import { remoteConformance } from '#lib/remote/conformance'
 import { until } from '../fixtures/until'
 import { makeCertificates } from './certificates'
-import { deploy, documentedRule, echo, job, served } from './deployment'
-import { freePort, needsRedis, startRedis } from './server'
+import { deploy, documentedForClusters, documentedRule, echo, job, served } from './deployment'
+import { freePort, needsRedis, startCluster, startRedis } from './server'
 import type { BullmqOptions } from '#lib/remote/bullmq'
 import type { RemoteStats, RemoteTier } from '#lib/index'
 import type { Test } from 'tap'
@@ -158,4 +158,22 @@ t.test('progress of 20 KB is neither written nor read, what is told before and a
   t.equal(await seen(), undefined)
   told[3]!()
   await ticket.done
+})
+
+t.test('a cluster, with the documented rule but INFO: nothing is written to the console, one line to the log a shard, and a job comes back by its hint', { skip }, async (t) => {
+  const nodes = await startCluster(t)
+  const rule = `${documentedRule} ${documentedForClusters} -info`.split(' ')
+  for (const { client } of nodes) await client.call('ACL', 'SETUSER', 'spillover', 'on', '>secret', ...rule)
+  const said = ['log', 'warn', 'error'].map((name) => t.capture(console, name as 'log', () => {}))
+  const warned: string[] = []
+  const cluster = nodes.map(({ port }) => ({ host: '127.0.0.1', port }))
+  const tier = bullmqTier({ redis: { cluster, redisOptions: { username: 'spillover', password: 'secret' } }, env: 'prod', sweepMs: 60_000, allowVolatile: true })
+  t.teardown(() => tier.close())
+  tier.start({ log: { info () {}, warn: (text) => { warned.push(text) }, error () {} }, served })
+  await until('the shards to be up', () => tier.stats().shards.every(({ breaker }) => breaker === 'closed'))
+  await tier.serve(served, echo, slots)
+  t.match(await tier.submit(job()).done, { payload: '1' })
+  t.strictSame(said.flatMap((calls) => calls().map(({ args }) => args)), [])
+  const told = warned.filter((text) => /^redis of shard \d: its user may not run INFO/.test(text))
+  t.equal(told.length, 3)
 })
