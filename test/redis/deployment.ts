@@ -24,9 +24,9 @@ export const job = (more: Partial<RemoteJob> = {}): RemoteJob => ({
 })
 
 /** A producer, a worker, and more tiers of one environment, with the limits that the conformance suite expects. */
-export function deploy (redis: BullmqOptions['redis'], env: string) {
+export function deploy (redis: BullmqOptions['redis'], env: string, of: { server?: typeof redis, worker?: typeof redis } = {}) {
   const tiers: RemoteTier[] = []
-  const another = (): RemoteTier => {
+  const make = (redis: BullmqOptions['redis']): RemoteTier => {
     const tier = bullmqTier({
       redis,
       env,
@@ -40,7 +40,7 @@ export function deploy (redis: BullmqOptions['redis'], env: string) {
     return tier
   }
   const close = async (): Promise<void> => { await Promise.all(tiers.map((tier) => tier.close())) }
-  return { producer: another(), worker: another(), another, close }
+  return { producer: make(of.server ?? redis), worker: make(of.worker ?? redis), another: () => make(redis), close }
 }
 
 /** The event loop stands still at the end of its turn. */
@@ -52,4 +52,6 @@ export const standStill = async (ms: number): Promise<void> => new Promise((reso
 /** The rights of a user as docs/remote.md has them. */
 const page = readFileSync(join(__dirname, '../../docs/remote.md'), 'utf8')
 export const documentedRule = /ACL SETUSER spillover on >PASSWORD (.+)/.exec(page)![1]!
+/** What the page takes from it for a user of servers and one of workers. */
+export const [, documentedForServers, documentedForWorkers] = /with `(-[^`]+)` behind it for servers.+ with `(-[^`]+)` for workers/.exec(page)! as unknown as [string, string, string]
 export const documentedForClusters = /A Redis Cluster needs `([^`]+)` too/.exec(page)![1]!

@@ -6,7 +6,9 @@ import { bullmqTier } from '#lib/remote/bullmq'
 import { remoteConformance } from '#lib/remote/conformance'
 import { until } from '../fixtures/until'
 import { makeCertificates } from './certificates'
-import { deploy, documentedForClusters, documentedRule, echo, job, served } from './deployment'
+import {
+  deploy, documentedForClusters, documentedForServers, documentedForWorkers, documentedRule, echo, job, served
+} from './deployment'
 import { freePort, needsRedis, startCluster, startRedis } from './server'
 import type { BullmqOptions } from '#lib/remote/bullmq'
 import type { RemoteStats, RemoteTier } from '#lib/index'
@@ -60,6 +62,44 @@ t.test('over TLS, as a user with the documented rule:', { skip }, async (t) => {
     const reason = (): string => tier.stats().shards[0]!.reason
     await until('the reason', () => /certificate/.test(reason()))
     t.match(tier.admit(query), { ok: false, code: 'REMOTE_DOWN' })
+  })
+})
+
+t.test('a user for servers and one for workers, with what the page takes from each:', { skip }, async (t) => {
+  const redis = await startRedis(t)
+  const users = { spillover: '', server: documentedForServers, worker: documentedForWorkers }
+  for (const [name, more] of Object.entries(users)) {
+    await redis.client.call('ACL', 'SETUSER', name, 'on', '>secret', ...`${documentedRule} ${more}`.trim().split(' '))
+  }
+  const as = (name: keyof typeof users): string => redis.url.replace('//', `//${name}:secret@`)
+
+  t.test('the whole conformance suite passes', async (t) => {
+    remoteConformance({
+      test: (title, run) => t.test(title, run),
+      async make () {
+        await redis.client.flushall()
+        return deploy(as('spillover'), 'prod', { server: as('server'), worker: as('worker') })
+      }
+    })
+  })
+
+  t.test('a server fetches nothing, a worker hands nothing over, and neither hinders the other', async (t) => {
+    await redis.client.flushall()
+    const [server, worker] = [await start(t, { redis: as('server'), env: 'prod' }), await start(t, { redis: as('worker'), env: 'prod' })]
+    const seen: string[] = []
+    const serve = (tier: RemoteTier, name: string): unknown => tier.serve(served, async (taken) => {
+      seen.push(name)
+      return await echo(taken)
+    }, slots)
+    await serve(server, 'server')
+    const refused = async (): Promise<unknown[]> => (await redis.client.call('ACL', 'LOG') as unknown[][]).map((entry) => `${String(entry[9])} ${String(entry[7])}`)
+    await until('the server to be refused', async () => (await refused()).includes('server bzpopmin') || (await refused()).includes('server rpoplpush'))
+    await t.rejects(worker.submit(job()).done, { code: 'FST_ERR_SPILLOVER_REMOTE_REFUSED', message: /can't run this command|has no permissions to run the 'incr' command/ })
+    const ticket = server.submit(job())
+    await ticket.accepted
+    await serve(worker, 'worker')
+    t.match(await ticket.done, { payload: '1' })
+    t.strictSame(seen, ['worker'])
   })
 })
 
