@@ -26,6 +26,8 @@ class Lives {
     this.openedAtMs = new WeakMap()
     /** mailbox -> when a reply of it was read last, by the clock that the host looked at */
     this.usedAtMs = new WeakMap()
+    /** mailbox -> when it was last seen with jobs */
+    this.heldAtMs = new WeakMap()
     /** mailbox -> when jobs of others last ran there beside a cancelled one */
     this.othersAtMs = new WeakMap()
     /** slot -> since when its replacement is ready and nothing keeps it */
@@ -191,9 +193,11 @@ class Lives {
       const { id, tier } = slot
       if (state === 'closed' || state === 'failed') this.isDown(actor, nowMs)
       if (mailbox === undefined || mailbox.hasEnded) continue
-      if (state === 'open' && tier > 1 && options.retireMs > 0 && mailbox.depth === 0 &&
-        nowMs > usedAtMs + 2 * options.retireMs + world.slackMs) {
-        world.fail(`actor ${id} idles for ${nowMs - usedAtMs} ms and is not retired`)
+      // it may have had one that was taken back
+      if (mailbox.depth > 0) this.heldAtMs.set(mailbox, nowMs)
+      const sinceMs = Math.max(usedAtMs, this.heldAtMs.get(mailbox) ?? 0)
+      if (state === 'open' && tier > 1 && options.retireMs > 0 && nowMs > sinceMs + 2 * options.retireMs + world.slackMs) {
+        world.fail(`actor ${id} idles for ${nowMs - sinceMs} ms and is not retired`)
       }
       this.isStuck(actor, nowMs)
       this.isReplaced(actor, nowMs)
