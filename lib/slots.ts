@@ -59,8 +59,6 @@ export interface Life<T extends Held> {
   isDismissed: boolean
   /** called once when it has exited or is given up */
   onOver: (() => void) | undefined
-  /** an end for this reason is no fault of its actor */
-  freeReason: unknown
 }
 
 interface Boot { readonly timer: Timer, ready (): void, failed (reason: unknown): void }
@@ -144,6 +142,8 @@ export class Slots<T extends Held> {
   readonly #restarting = new Map<Actor<T>, Timer>()
   readonly #replaced = new Set<Actor<T>>()
   readonly #leaving = new Set<Actor<T>>()
+  /** ends for these reasons are no faults of actors; one that is told to end twice ends for either */
+  readonly #freeReasons = new WeakSet<object>()
   /** the one that is recycled, and why */
   #recycled: readonly [actor: Actor<T>, reason: string] | undefined
   #recycleAfterMs = -Infinity
@@ -264,7 +264,7 @@ export class Slots<T extends Held> {
     // the end is told some microtasks later: until then it must be given nothing
     if (actor.state === 'open') this.#set(actor, 'draining', describe(reason))
     if (actor.life === undefined) return
-    if (isFree) actor.life.freeReason ??= reason
+    if (isFree) this.#freeReasons.add(Object(reason))
     actor.life.started.kill(reason)
   }
 
@@ -319,8 +319,7 @@ export class Slots<T extends Held> {
       isZombie: false,
       exitTimer: undefined,
       isDismissed: false,
-      onOver: undefined,
-      freeReason: undefined
+      onOver: undefined
     }
     this.#lives.add(life)
     return life
@@ -362,7 +361,7 @@ export class Slots<T extends Held> {
     else this.#set(actor, 'closed', wasStopped ? actor.reason : describe(reason))
     // it may be vacated by who is told that it is closed
     if (isFaulty && actor.state === 'closed') {
-      if (reason !== undefined && reason === life.freeReason) this.#reopen(actor, life, 0)
+      if (this.#freeReasons.has(Object(reason))) this.#reopen(actor, life, 0)
       else this.#restart(actor, life, wasOpening)
     }
     this.#events.gone(actor, mailbox, reason)

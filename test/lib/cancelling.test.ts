@@ -59,3 +59,18 @@ t.test('20 jobs one after another that do not end when they are cancelled or ove
   }
   t.strictSame([scheduler.snapshot().counters.kills, actors[0]!.state], [20, 'open'])
 })
+
+t.test('two jobs that one signal cancels and that go on both have their thread ended: that is no death, whichever is told first', async (t) => {
+  const told = [1, 0.001]
+  const { offer, at, actors, clock } = await virtualPool(planOf([1, 0]),
+    { asyncPerActor: 2, graceMs: 5, maxRestarts: 0 }, { toldMs: () => told.shift() ?? 0 })
+  const left = new AbortController()
+  for (let n = 0; n < 2; n++) {
+    offer({ runMs: 1, ends: 'never', isAsync: true }, { signal: left.signal })
+    at(clock.now() + 5)
+  }
+  t.equal(actors[0]!.mailbox!.depth, 2)
+  left.abort()
+  at(clock.now() + 20)
+  t.strictSame([told.length, actors[0]!.state], [0, 'open'])
+})
