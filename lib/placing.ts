@@ -82,7 +82,7 @@ export class Placing {
   /** longest wait of a job before it is given, ms */
   readonly #longestMs: number
   /** when the newest of those that wait was accepted */
-  #newestAtMs = -Infinity
+  #newestAtMs = 0
   /** when the first of those that have not begun has waited for too long, at the earliest */
   #overdueAtMs = Infinity
   #overdueTimer: Timer | undefined

@@ -265,6 +265,7 @@ t.test('what waits for maxQueueWaitMs is told so then, with 503 and when to come
   t.equal(Atomics.load(words, 0), 0)
   t.equal(scheduler.snapshot().counters.settled.expired, 3)
   const patient = await start(t, { maxQueueWaitMs: 0 })
+  t.equal(patient.snapshot().retryAfterS, 1, 'before anything has waited')
   t.strictSame(await Promise.all([patient.offload('wait', 100), patient.offload('echo', 1)]), [100, 1])
 })
 

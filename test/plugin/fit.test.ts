@@ -95,7 +95,7 @@ t.test('healthCheck waits for a pool that is not ready, and rejects with the rea
   t.same(await app.spillover.healthCheck(), { spillover: 'ok' })
   const broken = Fastify()
   await broken.register(spillover, { ...pool, warmup: { nobody: 1 } })
-  await t.rejects(broken.spillover.healthCheck(), { code: 'FST_ERR_SPILLOVER_JOB_MODULE' })
+  await t.rejects(broken.spillover.healthCheck(), { code: 'FST_ERR_SPILLOVER_UNKNOWN_JOB' })
   await broken.close()
 })
 

@@ -108,8 +108,10 @@ const mutations = {
   'what moved to another actor still counts as work of the first': [/ms of work/, method(Placing, 'untie', () => function (job) {
     job.actor = undefined
   })],
-  'an actor that is killed may be given jobs': [/told to end at once/, method(Slots, 'kill', () => function (actor, reason) {
-    actor.life?.started.kill(reason)
+  'an actor that is killed may be given jobs': [/told to end at once/, method(Slots, 'kill', (kill) => function (actor, ...args) {
+    const { state } = actor
+    kill.call(this, actor, ...args)
+    actor.state = state
   })],
   'an actor that is recycled keeps what it has not claimed': [/keeps job|had not begun/, method(Placing, 'isFreed', () => function () {
     return true
