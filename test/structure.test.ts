@@ -40,6 +40,7 @@ const floors = [
   ['simulator'],
   ['index'],
   ['cli/archive', 'cli/flags', 'cli/paint', 'cli/picture'],
+  ['cli/secret'],
   ['cli/redis'],
   ['cli/doctor', 'cli/worker'],
   ['cli/plan'],

@@ -1,5 +1,6 @@
 // Where the jobs are: the flags that `worker` and `doctor` share, as the options of the tier have it.
 import { UsageError } from './flags.js'
+import { readSecret } from './secret.js'
 import type { Flags } from './flags.js'
 
 /** Flags of both commands. */
@@ -13,7 +14,8 @@ export const redisOptions = {
 
 /** What is printed of them. */
 export const redisHelp = `  --redis URL       redis:// or rediss://, several with commas; better in the
-                    environment: SPILLOVER_REDIS_URL
+                    environment: SPILLOVER_REDIS_URL, or the file
+                    that SPILLOVER_REDIS_URL_FILE names
   --cluster         the URLs are nodes of one Redis Cluster, not servers of
                     their own; user, password and TLS are those of the first
   --cluster-shards N
@@ -39,7 +41,7 @@ export interface Place {
 
 /** Read them. A URL that is wrong is not repeated, since it may hold a password. */
 export function readPlace (flags: Flags): Place {
-  const list = flags.redis ?? process.env.SPILLOVER_REDIS_URL
+  const list = flags.redis ?? readSecret('SPILLOVER_REDIS_URL')
   if (typeof list !== 'string') throw new UsageError('option --redis: expected a URL, got none, nor SPILLOVER_REDIS_URL')
   const given = list.split(',')
   const urls = given.map((text) => {

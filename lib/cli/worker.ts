@@ -5,6 +5,7 @@ import { createServer } from 'node:http'
 import { resolve } from 'node:path'
 import { addPool, createScheduler, newRegistry } from '../index.js'
 import { readPlace, redisHelp, redisOptions } from './redis.js'
+import { readSecret } from './secret.js'
 import type { Server, ServerResponse } from 'node:http'
 import type { Flags } from './flags.js'
 import type { MetricRegistry, Scheduler } from '../index.js'
@@ -37,13 +38,15 @@ ${redisHelp}  --queues LIST     what to serve, as in resize@2,pdf@1 (default: ev
                     write a trace that Chrome and Perfetto open
   -h, --help        print this text
 
-SPILLOVER_SIGNING_KEY has the key of signed jobs.
+SPILLOVER_SIGNING_KEY has the key of signed jobs, or the file that
+SPILLOVER_SIGNING_KEY_FILE names.
 `
 
 /** Run until SIGTERM or SIGINT. Resolves, with nothing to print, when all is closed. */
 export async function runWorker (flags: Flags): Promise<string> {
   if (typeof flags.jobs !== 'string') throw new Error('option --jobs: expected a file, got none')
   const { shown, ...place } = readPlace(flags)
+  const signingKey = readSecret('SPILLOVER_SIGNING_KEY')
   const drainMs = Number(flags.drain ?? 25000)
   if (!Number.isInteger(drainMs) || drainMs < 0) throw new Error(`option --drain: expected milliseconds, got "${flags.drain}"`)
   const lockMs = Number(flags.lock ?? 15000)
@@ -58,7 +61,6 @@ export async function runWorker (flags: Flags): Promise<string> {
   // the port before the pool: with Redis away the close of a pool takes long
   const served: { scheduler?: Scheduler } = {}
   const server = health === undefined ? undefined : await serveHealth(served, health)
-  const signingKey = process.env.SPILLOVER_SIGNING_KEY
   const tier = bullmqTier({
     ...place,
     lockMs,

@@ -186,6 +186,21 @@ t.test('doctor names the cause and the address where nobody listens: of a server
   t.match(refused('--redis', 'redis://localhost:1'), /^connection refused at (127\.0\.0\.1|\[::1\]):1(, connection refused at 127\.0\.0\.1:1)?$/)
 })
 
+t.test('the URL of Redis and the signing key are read from the files that SPILLOVER_…_FILE names, or the file is named', (t) => {
+  const folder = t.testdir({ url: 'redis://127.0.0.1:1\n' })
+  t.teardown(() => {
+    delete process.env.SPILLOVER_REDIS_URL_FILE
+    delete process.env.SPILLOVER_SIGNING_KEY_FILE
+  })
+  process.env.SPILLOVER_REDIS_URL_FILE = path.join(folder, 'url')
+  t.match(run('doctor').stdout, /WRONG {2}connection: connection refused at 127\.0\.0\.1:1\n/)
+  process.env.SPILLOVER_SIGNING_KEY_FILE = path.join(folder, 'none')
+  t.match(run('worker', '--jobs', 'jobs.js'), {
+    status: 1, stderr: /^fastify-spillover: SPILLOVER_SIGNING_KEY_FILE: ENOENT: no such file or directory, open '.*none'\n$/
+  })
+  t.end()
+})
+
 t.test('worker ends with one line that names the port where it is taken, and Redis is away', async (t) => {
   const taken = createServer().listen(0, '127.0.0.1')
   t.teardown(() => taken.close())
