@@ -208,11 +208,14 @@ export class Placing {
   /** To be called when jobs may have left an actor's mailbox, and when the actor changed its state. */
   settled (actor: Actor<Job>): void {
     const isEmpty = (actor.mailbox?.depth ?? 0) === 0
+    const mayIdle = isEmpty && actor.state === 'open'
+    // one look: between two the actor may catch up, and would count as neither
+    const isBehind = mayIdle && actor.mailbox!.isBehind
     if (this.#behind.size > 0) this.#behind.delete(actor)
-    if (isIdle(actor)) this.#idle.add(actor.slot.id)
+    if (mayIdle && !isBehind) this.#idle.add(actor.slot.id)
     else this.#idle.remove(actor.slot.id)
     if (!isEmpty) return
-    if (actor.state === 'open' && actor.mailbox!.isBehind) this.#waitFor(actor)
+    if (isBehind) this.#waitFor(actor)
     actor.workMs = 0
     if (this.#options.metric === 'demand') this.#load.leave(actor.slot.id)
   }

@@ -220,3 +220,16 @@ t.test('a job that is offered while an async one begins joins it within 5 ms, al
   at(beganAtMs + 5)
   t.strictSame([long.code, joins.code], ['pending', 'ok'])
 })
+
+t.test('an actor that passes what was taken back just while it is looked at gets the next job', async (t) => {
+  const { offer, at, actors } = await virtualPool(planOf([1, 0]))
+  const first = offer({ runMs: 1 })
+  let looks = 0
+  Object.defineProperty(actors[0]!.mailbox!, 'isBehind', { get: () => looks++ === 0 })
+  at(20)
+  t.equal(first.code, 'ok')
+  t.ok(looks > 0)
+  const second = offer({ runMs: 1 })
+  at(60)
+  t.equal(second.code, 'ok')
+})
