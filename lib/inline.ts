@@ -33,14 +33,7 @@ export class Inline<T extends Held> implements Threads<T> {
     const mailbox = new InlineMailbox<T>(slot, this.#options, this.#load, told, (message) => this.#tell(slot, message))
     this.#loading ??= this.#loadAll(slot)
     this.#loading.then((loaded) => mailbox.ready(loaded, waits), (error: unknown) => mailbox.end(error))
-    return {
-      mailbox,
-      thread: undefined,
-      closingMs: 0,
-      isClosing: false,
-      begin: () => mailbox.begin(),
-      kill: (reason) => mailbox.end(reason)
-    }
+    return { mailbox, thread: undefined, begin: () => mailbox.begin(), kill: (reason) => mailbox.end(reason) }
   }
 
   /** The modules are closed with the pool, since all actors share them. */

@@ -68,10 +68,10 @@ export interface Started<T extends Held> {
   readonly mailbox: Mailbox<T>
   /** known once it is ready; the simulator has none */
   readonly thread: Worker | undefined
-  /** how long its job modules may take when it was told to end; 0 where they do nothing then */
-  readonly closingMs: number
+  /** how long its job modules may take when it was told to end, where they do something then */
+  readonly closingMs?: number
   /** they do that now: who started it bounds the time */
-  readonly isClosing: boolean
+  readonly isClosing?: boolean
   /** It was started to wait: now it may look for jobs. */
   begin (): void
   /** End it at once; `ended` and `exited` are told. */

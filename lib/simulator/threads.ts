@@ -64,8 +64,6 @@ export class SimulatedThreads<T extends Held> implements Threads<T> {
     return {
       mailbox,
       thread: undefined,
-      closingMs: 0,
-      isClosing: false,
       begin: () => mailbox.begin(),
       // that it was told to end is known at once; the thread goes on until it does, and may claim and reply meanwhile
       kill: (reason) => {
