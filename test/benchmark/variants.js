@@ -45,6 +45,7 @@ export const variants = {
   },
   none: { adapter: 'inline', label: 'without the plugin', isPool: false },
   limits: { adapter: 'inline', label: 'the limits', isPool: false },
+  timer: { adapter: 'inline', label: 'no work, answers by a timer', isPool: false },
   inline: { adapter: 'inline', label: 'inline, no pool' }
 }
 

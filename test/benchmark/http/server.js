@@ -1,6 +1,7 @@
 // A Fastify server in a process of its own: the same routes with the work inline, on piscina, or on the plugin.
 import { createRequire } from 'node:module'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { setTimeout as sleep } from 'node:timers/promises'
 import Fastify from 'fastify'
 import { processCpuUs, threadCpuUs } from '../placing.js'
 import * as jobs from '../jobs/jobs.js'
@@ -15,6 +16,14 @@ let lights = 0
 
 const runtimes = {
   none: async () => undefined,
+  timer: async () => {
+    const values = new Map()
+    return async (_request, steps) => {
+      if (!values.has(steps)) values.set(steps, jobs.work(steps))
+      await sleep(options.ms)
+      return values.get(steps)
+    }
+  },
   inline: async () => async (_request, steps) => jobs.work(steps),
   spillover: async () => {
     await app.register(plugin, { jobs: file, ...options })

@@ -4,12 +4,16 @@ import { probe, raisePriority, saturate, startServer, useTwoCpus } from '../http
 import { work } from '../jobs/jobs.js'
 import { quantile } from '../statistics.js'
 
-/** `lengths` of `{ name, steps }` are measured one after the other on one server. */
+/** Measure `lengths` of `{ name, steps }` one after the other on one server, after short work has made its code hot. */
 export default async function measureHttp (spec) {
-  const { runtime, options, connections, lightPerSecond, lengths, warmMs, measureMs } = spec
+  const { runtime, options, connections, lightPerSecond, lengths, hot, warmMs, measureMs } = spec
   useTwoCpus()
   const server = await startServer({ runtime, options })
   raisePriority()
+  const stopHeating = saturate(`${server.address}/work/${hot.steps}`, hot.connections)
+  await sleep(hot.ms)
+  await stopHeating()
+  await drained(server)
   const result = {}
   for (const { name, steps } of lengths) {
     const url = `${server.address}/work/${steps}`

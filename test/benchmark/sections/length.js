@@ -13,7 +13,8 @@ export function cases ({ isQuick, stepsPerUs }) {
     id: 'sweep',
     title: 'requests a second',
     ...{ measure: 'http', connections: 16, lightPerSecond: 200, timeoutMs: 60_000 },
-    ...{ warmMs: 250, measureMs: isQuick ? 400 : 900 },
+    hot: { steps: Math.round(10 * stepsPerUs), connections: 16, ms: isQuick ? 500 : 1500 },
+    ...{ warmMs: 250, measureMs: isQuick ? 400 : 1500 },
     lengths: lengths.map((us) => ({ name: name(us), steps: Math.round(us * stepsPerUs) })),
     variants: Object.keys(runtimes),
     byVariant: runtimes

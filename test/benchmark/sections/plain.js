@@ -7,7 +7,7 @@ export function cases ({ isQuick }) {
   return [{
     id: 'light',
     title: '16 connections on 2 CPUs',
-    ...{ measure: 'plain', connections: 16, warmMs: isQuick ? 300 : 500, measureMs: isQuick ? 500 : 1000 },
+    ...{ measure: 'plain', connections: 16, warmMs: isQuick ? 300 : 1500, measureMs: isQuick ? 500 : 1500 },
     variants: ['none', 'spillover'],
     byVariant: { none: { runtime: 'none' }, spillover: { runtime: 'spillover' } }
   }]
