@@ -121,6 +121,10 @@ export class HostEnd<T extends Held> {
 
   readonly #fetch = (): unknown => fetchFrom(this.#values)
   readonly #onMessage: (message: FromActor) => void
+  /** a record that this thread's stack is too small to read */
+  readonly #onUnreadable = (error: unknown): void => {
+    this.#onMessage({ type: 'log', id: -1, level: logLevels.indexOf('warn'), args: [error] })
+  }
 
   /**
    * `maxBytes`: an input that surely has more is refused with `TooLarge`; 0 for no limit. The ring's are small.
@@ -136,7 +140,7 @@ export class HostEnd<T extends Held> {
     this.#values = values.port1
     this.ports = { bell: bell.port2, values: values.port2 }
     this.#bell.on('message', onMessage)
-    this.#bell.on('messageerror', (error) => onMessage({ type: 'log', id: -1, level: logLevels.indexOf('warn'), args: [error] }))
+    this.#bell.on('messageerror', this.#onUnreadable)
     this.#bell.unref()
   }
 
@@ -309,10 +313,16 @@ export class HostEnd<T extends Held> {
   readMessages (): void {
     let isRung = false
     for (;;) {
-      const received = receiveMessageOnPort(this.#bell)
+      let received: { message: FromActor } | undefined
+      try {
+        received = receiveMessageOnPort(this.#bell)
+      } catch (error) {
+        this.#onUnreadable(error)
+        continue
+      }
       if (received === undefined) break
       if (received.message === 0) isRung = true
-      else this.#onMessage(received.message as FromActor)
+      else this.#onMessage(received.message)
     }
     // the caller reads replies already; the bell is to be asked for anew after it
     if (isRung) setImmediate(() => this.#onMessage(0))

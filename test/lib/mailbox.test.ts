@@ -1,6 +1,7 @@
 // Both ends of one mailbox in one thread: what can be taken back, and that the simulator's mailbox means the same.
 import assert from 'node:assert/strict'
-import { receiveMessageOnPort } from 'node:worker_threads'
+import { once } from 'node:events'
+import { receiveMessageOnPort, Worker } from 'node:worker_threads'
 import fc from 'fast-check'
 import t from 'tap'
 import { Load } from '#lib/load'
@@ -73,6 +74,24 @@ t.test('who is told of a record may read the replies itself: each of 3 is read o
   t.strictSame(read.sort(), ['one', 'three', 'two'])
   t.notOk(host.hasReply)
   t.equal(host.depth, 0)
+})
+
+t.test('a record of 8000 levels, for which the host has not the stack, is told as a warning; the one behind it is read', async (t) => {
+  const told: FromActor[] = []
+  const host = new HostEnd<Job>((message) => { told.push(message) })
+  t.teardown(() => host.close())
+  const posted = new Int32Array(new SharedArrayBuffer(4))
+  const { bell } = host.ports
+  // a worker thread has the stack to write it
+  const thread = new Worker(`const { bell, posted } = require('node:worker_threads').workerData
+    bell.postMessage(JSON.parse('['.repeat(8000) + ']'.repeat(8000)))
+    bell.postMessage({ type: 'progress', id: 1, value: 'behind it' })
+    Atomics.store(posted, 0, 1)
+    Atomics.notify(posted, 0)`, { eval: true, execArgv: [], workerData: { bell, posted }, transferList: [bell] })
+  Atomics.wait(posted, 0, 0) // without a turn of the event loop, which would read them
+  host.readMessages()
+  t.match(told, [{ type: 'log', id: -1, level: 3, args: [RangeError] }, { type: 'progress', value: 'behind it' }])
+  await once(thread, 'exit')
 })
 
 t.test(`after ${UNSEEN} jobs were taken back an actor is behind until it has passed the last of them`, async (t) => {
