@@ -69,6 +69,8 @@ const MAX_DEPTH = 5
 const MAX_OWN = 32
 /** Errors in all that one thrown error may bring along: `errors` that hold each other would double at each level. */
 const MAX_ERRORS = 64
+/** Levels of a value that an error brings along; the host's stack is enough to read 3000. */
+const MAX_LEVELS = 1000
 
 /** Take apart whatever a job threw. Never throws: what cannot be read or cloned is left out or described. */
 export function encodeError (thrown: unknown, depth = 0, budget = { left: MAX_ERRORS }): WireError {
@@ -93,7 +95,10 @@ export function encodeError (thrown: unknown, depth = 0, budget = { left: MAX_ER
   }
   const errors = attempt(() => {
     const { errors } = thrown as AggregateError
-    return Array.isArray(errors) ? errors.slice(0, MAX_OWN) as unknown[] : undefined
+    // an array may have methods of its own
+    return Array.isArray(errors)
+      ? Array.from({ length: Math.min(errors.length, MAX_OWN) }, (_, at): unknown => errors[at])
+      : undefined
   })
   const cause = attempt(() => Object.hasOwn(thrown, 'cause') ? { of: thrown.cause } : undefined)
   return {
@@ -151,7 +156,19 @@ function cloneable (value: unknown): unknown {
   if (value === null || (typeof value !== 'object' && typeof value !== 'function' && typeof value !== 'symbol')) {
     return value
   }
-  return attempt(() => structuredClone(value))
+  return attempt(() => {
+    const clone = structuredClone(value)
+    return isDeep(clone, MAX_LEVELS, new Set()) ? undefined : clone
+  })
+}
+
+/** Has a clone more levels? Each part is looked at once, in the order of the serializer, which goes as deep. */
+function isDeep (value: unknown, levels: number, seen: Set<unknown>): boolean {
+  if (value === null || typeof value !== 'object' || seen.has(value) || ArrayBuffer.isView(value)) return false
+  if (levels === 0) return true
+  seen.add(value)
+  const parts = types.isMap(value) ? [...value].flat() : types.isSet(value) ? [...value] : Object.values(value)
+  return parts.some((part) => isDeep(part, levels - 1, seen))
 }
 
 function attempt<T> (read: () => T): T | undefined {

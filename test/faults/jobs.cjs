@@ -20,6 +20,7 @@ const thrown = {
   message16Mb: () => new Error('m'.repeat(16 * 2 ** 20)),
   manyKeys: () => Object.assign(new Error('many'), Object.fromEntries(
     Array.from({ length: 10_000 }, (_, at) => [`k${at}`, at]))),
+  ownMethods: () => Object.assign(new Error('own'), { errors: Object.assign([1], { slice: () => 5, map: () => 5 }) }),
   protoKey: () => Object.assign(new Error('proto'), { info: JSON.parse('{"__proto__":{"polluted":1}}') }),
   revoked: () => { const { proxy, revoke } = Proxy.revocable(new Error('gone'), {}); revoke(); return proxy }
 }

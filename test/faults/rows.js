@@ -45,6 +45,8 @@ exports.rows = [
   row('throws a frozen error', 'throwMore', 'frozen', says(/frozen/, (e) => e.code === 'FROZEN')),
   row('throws an error with a text of 16 MB', 'throwMore', 'message16Mb', rejects),
   row('throws an error with 10,000 properties', 'throwMore', 'manyKeys', says(/many/)),
+  row('throws an error with a property of 5,000 levels', 'throw', 'deep', says(/^deep$/, (e) => e.code === 'E_DEEP')),
+  row('throws an AggregateError whose errors have methods of their own', 'throwMore', 'ownMethods', says(/^own$/)),
   row('throws an error with a key __proto__', 'throwMore', 'protoKey', says(/proto/, () => ({}).polluted === undefined)),
 
   row('returns a function', 'return', 'function', rejects),

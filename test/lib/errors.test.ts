@@ -199,6 +199,31 @@ t.test('errors that throw when they are read are left out, the rest arrives', as
   }
 })
 
+t.test('errors that have a slice of their own arrive, and one whose length is no number has none', async (t) => {
+  const own = Object.assign([new TypeError('a')], { slice: () => 5, map: () => 5, flatMap: () => 5 })
+  t.match(travel(Object.assign(new Error('x'), { errors: own })), { message: 'x', errors: [{ message: 'a' }] })
+  const odd = new Proxy([], { get: () => 'odd' })
+  t.match(travel(Object.assign(new Error('x'), { errors: odd })), { message: 'x', errors: [] })
+})
+
+t.test('a property or cause of 1001 levels, which the host might not read, is left out; of 999 it arrives', async (t) => {
+  const nest = (levels: number, wrap: (inner: unknown) => unknown): unknown => {
+    let value: unknown = []
+    for (let level = 1; level < levels; level++) value = wrap(value)
+    return value
+  }
+  for (const wrap of [
+    (inner: unknown) => [inner], (inner: unknown) => ({ inner }), (inner: unknown) => new Map([[inner, 1]]),
+    (inner: unknown) => new Set([inner])
+  ]) {
+    const got = travel(Object.assign(new Error('x', { cause: nest(1001, wrap) }), { code: 'E', deep: nest(1001, wrap), flat: nest(999, wrap) }))
+    t.strictSame([got.message, got.code, 'deep' in got, 'flat' in got, typeof got.cause], ['x', 'E', false, true, 'string'])
+  }
+  // parts that are held many times are looked at once
+  const wide = nest(900, (inner) => [inner, inner])
+  t.ok('wide' in travel(Object.assign(new Error('x'), { wide })))
+})
+
 t.test('errors that hold each other, 32 wide and 5 deep, are bounded: at most 65 arrive', async (t) => {
   const whole = new AggregateError([], 'all')
   whole.errors = Array.from({ length: 32 }, () => whole)

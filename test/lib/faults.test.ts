@@ -40,7 +40,7 @@ async function among (t: Test, pool: Scheduler, job: string, input?: unknown, op
   return outcome
 }
 
-t.test('what a job throws: all 16 kinds reject, now or after an await, and say what they were', async (t) => {
+t.test('what a job throws: all 17 kinds reject, now or after an await, and say what they were', async (t) => {
   const pool = await start(t)
   const expected: Record<string, unknown> = {
     null: null,
@@ -58,7 +58,8 @@ t.test('what a job throws: all 16 kinds reject, now or after an await, and say w
     bigint: { message: 'big', n: 10n },
     getter: { message: 'kept' },
     functionCause: { message: 'outer', cause: '() => {}' },
-    fs: { code: 'ENOENT', errno: -2, syscall: 'open' }
+    fs: { code: 'ENOENT', errno: -2, syscall: 'open' },
+    deep: { message: 'deep', code: 'E_DEEP', input: undefined }
   }
   for (const [name, value] of Object.entries(expected)) {
     for (const job of ['throw', 'throwAsync']) {
