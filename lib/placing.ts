@@ -280,10 +280,7 @@ export class Placing {
         const actor = job === undefined ? undefined : this.#pick(job, nowMs)
         if (actor === undefined) break
         this.queue.shift()
-        if (!this.give(job!, actor, nowMs)) {
-          if (this.#behind.has(actor)) continue // others may have room
-          break
-        }
+        if (!this.give(job!, actor, nowMs)) break // others may have room: in the next round
         given++
         // the gate sees each actor that became active: the next job may go to a tier that opened
         this.look(nowMs)

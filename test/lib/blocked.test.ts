@@ -33,7 +33,27 @@ t.test('the thread of a cancelled loop is killed 1 s after the grace time, and n
   t.equal(actors[0]!.mailbox!.depth, 2)
   at(beganAtMs + 1150)
   t.strictSame([loop.code, beside.code, scheduler.snapshot().counters.kills], ['TIMEOUT', 'pending', 0])
-  at(beganAtMs + 1260)
+  at(beganAtMs + 1160)
+  t.strictSame([beside.code, scheduler.snapshot().counters.kills], ['ACTOR_EXIT', 1])
+})
+
+t.test('where it may be another job that blocks it after an await, it is killed after 10 s without a turn in between', async (t) => {
+  const { offer, at, actors, clock, scheduler } = await virtualPool(planOf([1, 0]),
+    { asyncPerActor: 2, graceMs: 100, timeoutMs: 0 })
+  const beside = offer({ ...never, isAsync: true })
+  const waiting = offer({ ...never, isAsync: true }, { timeoutMs: 50 })
+  const beganAtMs = clock.now() + 151 // the first look after the grace time
+  const hears = (isDeaf: boolean): void => { Object.assign(actors[0]!.mailbox!, { isDeaf }) }
+  at(beganAtMs - 20)
+  t.strictSame([waiting.code, actors[0]!.mailbox!.depth], ['TIMEOUT', 2])
+  hears(true)
+  at(beganAtMs + 9950)
+  hears(false)
+  at(beganAtMs + 10_050)
+  hears(true)
+  at(beganAtMs + 20_050)
+  t.strictSame([beside.code, scheduler.snapshot().counters.kills], ['pending', 0])
+  at(beganAtMs + 20_150)
   t.strictSame([beside.code, scheduler.snapshot().counters.kills], ['ACTOR_EXIT', 1])
 })
 

@@ -45,6 +45,16 @@ t.test('a job is not given to an actor that was halted for a cancelled job, alth
   t.equal(later.code, 'ok')
 })
 
+t.test('a job whose actor died runs on an idle one at once, not when its own is back', async (t) => {
+  let bootMs = 1
+  const { offer, at, actors, clock } = await virtualPool(planOf([2, 0]), {}, { bootMs: () => bootMs })
+  const beganAtMs = clock.now()
+  bootMs = 50
+  const job = offer({ runMs: 1, ends: 'exit' }, { idempotent: true })
+  at(beganAtMs + 10)
+  t.strictSame([job.code, ...actors.map(({ state }) => state)], ['ACTOR_EXIT', 'opening', 'opening'], 'of its second run')
+})
+
 t.test('the limit of 20 ms for its wait is not that of a second run: it waits 50 ms for that', async (t) => {
   let bootMs = 1
   const { offer, at, actors } = await virtualPool(planOf([1, 0]), { backoffMs: 1 }, { bootMs: () => bootMs })

@@ -68,6 +68,18 @@ t.test('what a blocked actor gets no more goes to another one at once, a job wit
   t.equal(keyed.code, 'ok')
 })
 
+t.test('a job for which an actor that is behind has no room goes to the next one that idles, in the same turn', async (t) => {
+  const { offer, at, actors, clock } = await virtualPool(planOf([2, 0]))
+  const mailbox = actors[0]!.mailbox!
+  let tries = 0
+  mailbox.give = () => { tries++; return false }
+  Object.defineProperty(mailbox, 'isBehind', { get: () => tries > 1 })
+  const job = offer({ runMs: 0.1 })
+  t.strictSame([tries, actors[1]!.mailbox!.depth], [2, 1])
+  at(clock.now() + 1)
+  t.equal(job.code, 'ok')
+})
+
 t.test('an actor that has passed what was taken back is given jobs again, also where its tier was closed meanwhile', async (t) => {
   let wakeMs = 0.01
   const { offer, at, actors, clock } = await virtualPool(planOf([1, 0], [1, 1]), { closeDelayMs: 1, retireMs: 0 },
