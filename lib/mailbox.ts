@@ -1,5 +1,5 @@
 // A mailbox: the border between the host and one actor; lib/README.md, "Mailbox". Each end belongs to one thread.
-import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads'
+import { MessageChannel, markAsUntransferable, receiveMessageOnPort } from 'node:worker_threads'
 import type { MessagePort } from 'node:worker_threads'
 import { logLevels } from './log.js'
 import { RING_SPACE, Ring, UNTOLD_BYTES } from './ring.js'
@@ -421,7 +421,10 @@ export class ActorEnd {
     this.#values = ports.values
     // as it is before any job runs: one that replaces the method of all ports breaks its own
     const { postMessage } = this.#bell
-    for (const port of [this.#bell, this.#values]) port.postMessage = postMessage
+    for (const port of [this.#bell, this.#values]) {
+      port.postMessage = postMessage
+      markAsUntransferable(port) // one that finds it among the handles of its thread cannot give it away
+    }
   }
 
   onMessage (listener: (message: ToActor) => void): void { this.#bell.on('message', listener) }

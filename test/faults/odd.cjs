@@ -47,6 +47,10 @@ const odd = {
   },
   portSilent () { wt.MessagePort.prototype.postMessage = () => {} },
   emitter () { for (const name of ['on', 'emit', 'once', 'addListener']) EventEmitter.prototype[name] = () => { throw new Error(name) } },
+  movesPorts () {
+    const { port1 } = new wt.MessageChannel()
+    for (const port of process._getActiveHandles()) try { port1.postMessage(null, [port]) } catch {}
+  },
   receives () { for (;;) wt.receiveMessageOnPort(wt.parentPort) },
   globals () {
     for (const name of ['performance', 'Atomics', 'structuredClone', 'setImmediate', 'queueMicrotask', 'setTimeout',

@@ -150,6 +150,7 @@ exports.rows = [
   row('reads from stdin', 'odd', 'stdin', ends, { limitMs }),
   row('ends stdout', 'odd', 'stdoutEnds', ends),
   row('closes all handles of its thread', 'odd', 'handles', ends, { mayHurt: true }),
+  row('gives the ports of its thread away', 'odd', 'movesPorts', ends, { mayHurt: true }),
   row('unrefs all handles of its thread', 'odd', 'unrefs', ends, { mayHurt: true }),
   ...['portMethods', 'portSilent', 'emitter', 'globals', 'hook'].map((what) =>
     row(`breaks its thread: ${what}`, 'odd', what, ends, { mayHurt: true, limitMs: 1000 })),

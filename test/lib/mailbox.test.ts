@@ -1,7 +1,7 @@
 // Both ends of one mailbox in one thread: what can be taken back, and that the simulator's mailbox means the same.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { receiveMessageOnPort, Worker } from 'node:worker_threads'
+import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads'
 import fc from 'fast-check'
 import t from 'tap'
 import { Load } from '#lib/load'
@@ -9,6 +9,7 @@ import { ActorEnd, ERROR, HostEnd, OK, PLACES, UNSEEN } from '#lib/mailbox'
 import { RING_BYTES } from '#lib/ring'
 import { VirtualClock } from '#lib/simulator/clock'
 import { SimulatedMailbox } from '#lib/simulator/mailbox'
+import { until } from '../fixtures/until'
 import type { Test } from 'tap'
 import type { FromActor } from '#lib/jobs'
 import type { SimulatedJob } from '#lib/simulator/mailbox'
@@ -92,6 +93,26 @@ t.test('a record of 8000 levels, for which the host has not the stack, is told a
   host.readMessages()
   t.match(told, [{ type: 'log', id: -1, level: 3, args: [RangeError] }, { type: 'progress', value: 'behind it' }])
   await once(thread, 'exit')
+})
+
+t.test('an actor whose job gives the ports of its mailbox away still rings and replies', async (t) => {
+  const told: FromActor[] = []
+  const { host, actor } = bothEnds(t, 1, (message) => { told.push(message) })
+  const { bell, values } = host.ports
+  const { port1, port2 } = new MessageChannel()
+  t.teardown(() => port1.close())
+  try {
+    port1.postMessage(null, [bell, values])
+  } catch {} // newer versions of Node throw
+  receiveMessageOnPort(port2)
+  host.give(makeJob('one'), 0, null, undefined)
+  host.arm()
+  actor.reply(actor.take()!.id, 1, OK, new Uint8Array(1))
+  actor.ring()
+  const results: unknown[] = []
+  await until('the bell has rung', () => told.length > 0)
+  host.drain((_job, status, value) => { results.push(status, value) })
+  t.strictSame(results, [OK, new Uint8Array(1)])
 })
 
 t.test(`after ${UNSEEN} jobs were taken back an actor is behind until it has passed the last of them`, async (t) => {
