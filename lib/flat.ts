@@ -6,9 +6,14 @@ import type { Shape } from './shapes.js'
 /** Words of the longest value; chosen: a quarter of a ring. */
 const MAX_WORDS = 8192
 /** Most nodes, objects and depth of a value; chosen: larger ones are for structured clone. */
-const MAX_NODES = 256
-const MAX_OBJECTS = 64
-const MAX_DEPTH = 6
+const MAX_NODES = 4096
+const MAX_OBJECTS = 1024
+const MAX_DEPTH = 16
+/** After one that was too large, so many are tried up to so many nodes: the next is mostly as large. Chosen. */
+const WARY_TRIES = 15
+const WARY_NODES = 256
+/** Objects that are looked for one by one; the further ones lie in a set. Chosen. */
+const FEW = 32
 /** Longest text that is copied unit by unit; chosen: 11 units so take 20 ns, a call into Node 60. */
 const SHORT = 32
 
@@ -57,7 +62,10 @@ export class FlatWriter {
   /** the shapes of the last value, object by object: the next one is mostly the same */
   readonly #guesses: Shape[] = new Array(MAX_OBJECTS).fill(EMPTY)
   /** the objects on the way, to find those that are met twice */
-  readonly #seen: unknown[] = new Array(MAX_OBJECTS).fill(undefined)
+  readonly #seen: unknown[] = new Array(FEW).fill(undefined)
+  readonly #seenLater = new Set<unknown>()
+  #wary = 0
+  #mostNodes = MAX_NODES
   #objects = 0
   #nodes = 0
   #at = 0
@@ -71,16 +79,26 @@ export class FlatWriter {
     if (isBusy || hasInheritedKeys()) return 0
     isBusy = true
     this.#objects = this.#nodes = this.#at = 0
+    this.#mostNodes = this.#wary > 0 ? WARY_NODES : MAX_NODES
+    if (this.#wary > 0) this.#wary--
     try {
       return this.#object(value, 0) ? this.#at : 0
     } finally {
       isBusy = false
-      for (let at = 0; at < this.#objects; at++) this.#seen[at] = undefined
+      const few = Math.min(this.#objects, FEW)
+      for (let at = 0; at < few; at++) this.#seen[at] = undefined
+      if (this.#objects > FEW) this.#seenLater.clear()
     }
   }
 
+  /** There is no room for another node. */
+  #tooLarge (): false {
+    if (this.#mostNodes === MAX_NODES) this.#wary = WARY_TRIES
+    return false
+  }
+
   #node (value: unknown, depth: number): boolean {
-    if (this.#at > MAX_WORDS - 4 || ++this.#nodes > MAX_NODES) return false
+    if (this.#at > MAX_WORDS - 4 || ++this.#nodes > this.#mostNodes) return this.#tooLarge()
     switch (typeof value) {
       case 'number': return this.#number(value)
       case 'string': return this.#text(value)
@@ -143,10 +161,12 @@ export class FlatWriter {
 
   #object (value: object, depth: number): boolean {
     const order = this.#objects
-    if (depth === MAX_DEPTH || order === MAX_OBJECTS || types.isProxy(value)) return false
+    if (depth === MAX_DEPTH || types.isProxy(value)) return false
     const seen = this.#seen
-    for (let at = 0; at < order; at++) if (seen[at] === value) return false
-    seen[order] = value
+    for (let at = 0; at < order && at < FEW; at++) if (seen[at] === value) return false
+    if (order < FEW) seen[order] = value
+    else if (order === MAX_OBJECTS) return this.#tooLarge()
+    else if (this.#seenLater.add(value).size !== order - FEW + 1) return false
     this.#objects = order + 1
     const prototype: unknown = Object.getPrototypeOf(value)
     if (prototype === arrayPrototype) return this.#array(value, depth)

@@ -22,13 +22,16 @@ export function bytesAtLeast (root: unknown, enough = Infinity, moved: readonly 
   let bytes = 0
   const waiting: unknown[] = [root]
   const seen = new Set<unknown>(moved)
-  for (let at = 0; at < waiting.length && at < MAX_PARTS && bytes <= enough; at++) {
+  for (let at = 0; at < waiting.length && bytes <= enough; at++) {
     const value = waiting[at]
     if (typeof value === 'string') bytes += value.length
-    if (value === null || typeof value !== 'object' || seen.has(value) || types.isProxy(value)) continue
+    if (value === null || typeof value !== 'object' || types.isProxy(value)) continue
+    // most values; there is no need to know whether one was seen where its parts are not looked at
+    if (isOrdinary(value) && waiting.length >= MAX_PARTS) continue
+    if (seen.has(value)) continue
     seen.add(value)
     if (ArrayBuffer.isView(value)) {
-      waiting.push(value.buffer)
+      if (waiting.length < MAX_PARTS) waiting.push(value.buffer)
     } else if (types.isArrayBuffer(value)) {
       bytes += value.byteLength
     } else if (!types.isSharedArrayBuffer(value)) {
@@ -36,6 +39,12 @@ export function bytesAtLeast (root: unknown, enough = Infinity, moved: readonly 
     }
   }
   return bytes
+}
+
+/** By its prototype. A lower bound may pass over a buffer that was given this one. */
+function isOrdinary (value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === Object.prototype || prototype === Array.prototype
 }
 
 /** Parts of an object, up to what is looked at; getters are left alone, since structured clone will run them. */

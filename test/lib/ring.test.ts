@@ -132,9 +132,9 @@ const cases: Record<string, unknown> = {
   'array with a key': withKey('more'),
   'shared reference': [shared, shared],
   'circle in an array': (() => { const a: unknown[] = []; a.push(a); return a })(),
-  'depth 5': deep(5),
-  'depth 6': deep(6),
-  'depth 7': deep(7),
+  'depth 15': deep(15),
+  'depth 16': deep(16),
+  'depth 17': deep(17),
   '60 numbers': Array.from({ length: 60 }, (_, i) => i / 7),
   '1,000 numbers': Array.from({ length: 1000 }, (_, i) => i),
   date: new Date(0),
@@ -175,10 +175,10 @@ for (const [name, value] of Object.entries(cases)) {
 }
 
 t.test('values that go by the ring itself, and values that go by port', async (t) => {
-  const own = [undefined, null, true, 0, -0, NaN, 1.5, '', 'é', 'a\ud800', 'a'.repeat(8192), deep(5), [undefined],
+  const own = [undefined, null, true, 0, -0, NaN, 1.5, '', 'é', 'a\ud800', 'a'.repeat(8192), deep(15), [undefined],
     { a: [1, null, 'b', -0, NaN, 1e9, undefined], '': { a: '漢'.repeat(8000) } }]
   t.same(own.map(isOwn), own.map(() => true))
-  const ported = [1n, new Date(), 'a'.repeat(8193), deep(7), [shared, shared], { a: 'a'.repeat(11_000) }, holes,
+  const ported = [1n, new Date(), 'a'.repeat(8193), deep(17), [shared, shared], { a: 'a'.repeat(11_000) }, holes,
     withKey('more'), { constructor: 1 }]
   t.same(ported.map(isOwn), ported.map(() => false))
   const forced = open()
@@ -186,11 +186,36 @@ t.test('values that go by the ring itself, and values that go by port', async (t
   t.same([forced.posted, forced.read()], [1, 5], 'mustPost posts a number too')
 })
 
-t.test('256 values and 64 objects go by the ring, one more goes by port', async (t) => {
-  const numbers = (length: number) => Array.from({ length }, (_, i) => i / 3)
-  const objects = (length: number) => Array.from({ length }, () => ({}))
-  t.same([256, 257].map((length) => isOwn(numbers(length))), [true, false])
-  t.same([63, 64].map((length) => isOwn(objects(length))), [true, false], 'beside the array that holds them')
+const integers = (length: number) => Array.from({ length }, (_, at) => at)
+const objects = (length: number) => Array.from({ length }, () => ({}))
+
+t.test('4,096 values and 1,024 objects go by the ring, one more goes by port', async (t) => {
+  t.same([4096, 4097].map((length) => isOwn(integers(length))), [true, false])
+  t.same([1023, 1024].map((length) => isOwn(objects(length))), [true, false], 'beside the array that holds them')
+})
+
+t.test('an object that is met twice goes by port, be it among the first 32 or not', async (t) => {
+  for (const [at, again] of [[0, 31], [0, 40], [30, 31], [31, 32], [40, 41], [40, 200]] as const) {
+    const list: object[] = objects(201)
+    t.equal(isOwn(list), true)
+    list[again] = list[at]!
+    t.equal(isOwn(list), false, `${at} and ${again}`)
+  }
+})
+
+t.test('after one that was too large, the next 15 go by port where they have over 256 values', async (t) => {
+  const ring = open()
+  const isOwnHere = (value: unknown): boolean => {
+    const before = ring.posted
+    ring.write(value, 1)
+    ring.read()
+    return ring.posted === before
+  }
+  t.equal(isOwnHere([integers(2048), integers(2048)]), false)
+  t.equal(isOwnHere(integers(256)), true)
+  for (let turn = 2; turn <= 15; turn++) t.equal(isOwnHere(integers(257)), false)
+  t.equal(isOwnHere(integers(257)), true)
+  t.equal(isOwnHere(integers(4096)), true)
 })
 
 t.test('3,000 objects of 60 kinds in turn, some keys the same: each comes out with its own keys in their order', async (t) => {
