@@ -8,6 +8,7 @@ import { loadCarry } from './carry.js'
 import { readBothClocks } from './clock.js'
 import { Context, warmContext } from './context.js'
 import { encodeError, describe } from './errors.js'
+import { Intrinsics } from './intrinsics.js'
 import { Load } from './load.js'
 import { ActorEnd, ERROR, OK, OVERSIZED, UNREADABLE, UNSENDABLE, WITH_META } from './mailbox.js'
 import { closeAll, loadJobs, warmUp } from './modules.js'
@@ -26,8 +27,8 @@ const SPIN_MS = 0.05
 const RING_MS = 0.05
 /** Longest run of jobs without a turn of the event loop, so that timers and late errors of jobs surface; chosen. */
 const TURN_MS = 5
-/** Pause between two readings of the heap; chosen. */
-const HEAP_EVERY_MS = 100
+/** Pause between two looks at the heap and at what jobs change seldom: 0.1 % of the time; chosen. */
+const LOOK_EVERY_MS = 100
 
 /** As they are before any job runs: one that replaces the globals breaks itself and not the actor. */
 const { setImmediate } = globalThis
@@ -47,7 +48,7 @@ for (let n = 0; n < 1000; n++) call([() => 0, () => 1, () => 2][n % 3]!, undefin
 export default async function actor ({ boot, ports }: { boot: ActorBoot, ports: ActorPorts }): Promise<void> {
   const startMs = performance.now()
   // before the job modules: threads that they start inherit the mask
-  const pinReason = boot.pinReason ?? pinThread(boot.cpu!)
+  const pinReason = boot.pinReason ?? pinThread(boot.pinCpu!)
   // the mailbox port begins to listen after this, so it is counted here
   baselinePorts = process.getActiveResourcesInfo().length + 1
   const freeExit = trapExit()
@@ -70,6 +71,7 @@ export default async function actor ({ boot, ports }: { boot: ActorBoot, ports: 
     }
     end.onMessage((message) => {
       if (message !== 0 && message.type === 'tell') tell(boot, end, jobs, message)
+      else if (message !== 0 && message.type === 'move') move(end, message.cpu)
       else if (actor === undefined) begin() // the actor that it replaces has ended
       else if (message === 0) actor.pump()
       else actor.cancel(message.id)
@@ -77,6 +79,10 @@ export default async function actor ({ boot, ports }: { boot: ActorBoot, ports: 
     if (!boot.waits) begin()
     end.send({ type: 'ready', names, threadId, bootMs, pinReason, closes: closers.length > 0 })
   })
+}
+
+function move (end: ActorEnd, cpu: number): void {
+  end.send({ type: 'moved', pinReason: pinThread(cpu) })
 }
 
 /** Give a broadcast value to a function, and say that it has it. */
@@ -111,6 +117,9 @@ class Actor {
   #running: Context | undefined
   /** errors that were told already: a trapped exit is thrown on */
   readonly #told = new WeakSet<object>()
+  readonly #intrinsics: Intrinsics
+  /** index of the job that ran or settled last */
+  #last = -1
   #isTainted = false
   #isTurned = false
   #isScheduled = false
@@ -118,7 +127,7 @@ class Actor {
   #spinHits = 1
   #spinSkips = 0
   #baseline: number
-  #heapDueMs = 0
+  #lookDueMs = 0
 
   constructor (boot: ActorBoot, end: ActorEnd, names: readonly string[], jobs: readonly JobFunction[],
     carry: Carry | undefined, closers: readonly Closer[], finish: () => void) {
@@ -140,6 +149,7 @@ class Actor {
     const { exit } = process
     this.#endThread = exit.bind(process)
     process.exit = (code) => this.#exit(code, exit)
+    this.#intrinsics = new Intrinsics(boot.meant)
   }
 
   /** Looks for jobs. What throws here was broken by a job before: the thread ends, and what it has not begun moves. */
@@ -159,7 +169,7 @@ class Actor {
     const end = this.#end
     end.awake()
     let nowMs = performance.now()
-    this.#sayHeap(nowMs)
+    this.#look(nowMs)
     const turnAtMs = nowMs + TURN_MS
     for (;;) {
       if (end.mustLook) {
@@ -167,6 +177,7 @@ class Actor {
         this.#isTurned = false
         end.readNews(this.#onNews)
       }
+      if (!this.#isTainted && !this.#intrinsics.isIntact()) this.#restore()
       const taken = this.#pending.size < this.#boot.asyncPerActor && this.#mayTake() ? end.take() : undefined
       if (taken !== undefined) {
         this.#isTurned = false
@@ -196,7 +207,7 @@ class Actor {
       if (this.#pending.size > 0 || !this.#mayBlock()) {
         if (end.waitInLoop(this.#hasWork)) return
       } else {
-        this.#sayHeap(nowMs)
+        this.#look(nowMs)
         this.#load.parkAt(this.#boot.slot, performance.now() + this.#clockMs)
         end.park(this.#hasWork)
         nowMs = performance.now()
@@ -206,16 +217,26 @@ class Actor {
     }
   }
 
-  /** Tell the host how much heap is in use, ten times a second at most: it takes half a microsecond. */
-  #sayHeap (nowMs: number): void {
-    if (nowMs < this.#heapDueMs) return
-    this.#heapDueMs = nowMs + HEAP_EVERY_MS
+  /** Ten times a second at most: tell the host how much heap is in use, and look at what jobs change seldom. */
+  #look (nowMs: number): void {
+    if (nowMs < this.#lookDueMs) return
+    this.#lookDueMs = nowMs + LOOK_EVERY_MS
     this.#load.setHeap(this.#boot.slot, getHeapStatistics().used_heap_size)
+    if (!this.#isTainted) this.#restore()
+  }
+
+  /** Put back what a job has changed of what the others build on. Where it was not meant nothing more begins here. */
+  #restore (): void {
+    const names = this.#intrinsics.restore()
+    if (names.length === 0) return
+    this.#isTainted = true
+    this.#end.send({ type: 'meddled', job: this.#names[this.#last] ?? null, names })
   }
 
   readonly #onNews = (message: ToActor): void => {
     if (message === 0) return // awake already
     if (message.type === 'cancel') this.cancel(message.id)
+    else if (message.type === 'move') move(this.#end, message.cpu)
     else tell(this.#boot, this.#end, this.#jobs, message)
   }
 
@@ -247,6 +268,7 @@ class Actor {
     const context = new Context(id, taken.meta & (WITH_META - 1), this.#boot, this.#end, meta, nowMs)
     owner.enterWith(context)
     this.#running = context
+    this.#last = context.job
     this.#end.running(id)
     let isPending = false
     try {
@@ -274,7 +296,10 @@ class Actor {
   }
 
   #settle (id: number, startedMs: number, status: number, value: unknown, moved?: readonly Moved[]): void {
-    if (!this.#pending.delete(id)) return
+    const context = this.#pending.get(id)
+    if (context === undefined) return
+    this.#pending.delete(id)
+    this.#last = context.job
     this.#reply(id, startedMs, status, value, moved)
     this.#ring()
     this.#schedule()

@@ -82,6 +82,9 @@ export class Context implements JobContext {
   }
 }
 
+// what it gives a job is the same for all
+Object.freeze(Context.prototype)
+
 /** That of a warm-up or a broadcast, which nobody cancels. */
 export function warmContext (boot: Pick<ActorBoot, 'tier' | 'cpu'>): JobContext {
   const signal = new AbortController().signal

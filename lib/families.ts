@@ -155,6 +155,7 @@ function makeFamilies (pools: ReadonlyMap<string, Measured>): Family[] {
     counter('kills', 'actor_kills_total', 'Actors killed because a cancelled job did not end.'),
     counter('outOfMemory', 'actor_out_of_memory_total', 'Actors that died because they ran out of memory.'),
     counter('strays', 'stray_errors_total', 'Errors that jobs threw after they had ended.'),
+    counter('meddled', 'actor_meddled_total', 'Actors replaced because a job changed what later ones build on.'),
     elsewhere('wait', 'Time from handing a job over on another machine to its first start here.'),
     elsewhere('roundtrip', 'Time from handing a job over to its outcome.'),
     sized('payload', 'Size of the inputs of jobs that were handed over.'),

@@ -26,6 +26,7 @@ export class Inline<T extends Held> implements Threads<T> {
     this.#load = load
   }
 
+  readonly cpus = []
   pinReasonOf (): string { return NO_THREADS }
   pinBy (): void {} // nothing is ever pinned
 

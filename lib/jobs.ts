@@ -78,8 +78,10 @@ export interface ActorBoot {
   readonly slot: number
   readonly tier: number
   readonly cpu: number | null
-  /** null: the actor pins itself to `cpu`; else why it does not */
+  /** null: the actor pins itself to `pinCpu`; else why it does not */
   readonly pinReason: string | null
+  /** its own, or another while a thread that could not be ended holds that */
+  readonly pinCpu: number | null
   /** how far below the process's other threads this one runs once it is ready, 0 to 19 */
   readonly nice: number
   readonly modules: readonly JobModule[]
@@ -104,6 +106,8 @@ export interface ActorBoot {
   readonly waits: boolean
   /** the last value of each broadcast, to be given to the jobs of these names before anything else */
   readonly kept: readonly (readonly [name: string, value: unknown])[]
+  /** names of what jobs of this slot changed before, and may */
+  readonly meant: readonly string[]
   readonly load: SharedArrayBuffer
   readonly mailbox: SharedArrayBuffer
   /** `readBothClocks()` of the host: makes one clock of two */
@@ -128,6 +132,8 @@ export type FromActor = 0 |
   /** a broadcast has reached this actor; `error` as it was encoded, where the function threw */
   { readonly type: 'told', readonly seq: number, readonly error?: unknown } |
   { readonly type: 'stray', readonly job: string | null, readonly error: unknown } |
+  /** after this job, what all jobs of a thread build on was not as it was */
+  { readonly type: 'meddled', readonly job: string | null, readonly names: readonly string[] } |
   {
     readonly type: 'ready'
     readonly names: readonly string[]
@@ -138,6 +144,8 @@ export type FromActor = 0 |
     /** a job module has something to be called when this thread ends */
     readonly closes: boolean
   } |
+  /** it was told to move to another cpu; null, or why it could not */
+  { readonly type: 'moved', readonly pinReason: string | null } |
   /** the actor takes no more jobs and calls that */
   { readonly type: 'closing' } |
   /** it threw */
@@ -153,7 +161,9 @@ export type FromActor = 0 |
   }
 
 /** Host to actor, beside the rings. `0` wakes an actor that waits in its event loop. */
-export type ToActor = 0 | { readonly type: 'cancel', readonly id: number } | Tell
+export type ToActor = 0 | { readonly type: 'cancel', readonly id: number } | Tell |
+  /** pin yourself to this cpu */
+  { readonly type: 'move', readonly cpu: number }
 
 /** Call a job's function with a value, apart from all jobs. `job` is its index in the table. */
 export interface Tell { readonly type: 'tell', readonly seq: number, readonly job: number, readonly value: unknown }

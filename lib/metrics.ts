@@ -114,6 +114,8 @@ export class Counters {
   outOfMemory = 0
   /** late errors of jobs that had ended; their actors are replaced */
   strays = 0
+  /** actors that were replaced because a job had changed what later ones build on */
+  meddled = 0
   /** actors that were replaced because of their age, heap or number of jobs */
   recycled = 0
   /** jobs refused, or rejected before they started, because their name is in quarantine */

@@ -12,6 +12,8 @@ export interface Pinning {
   readonly reason: string | null
   /** cores claimed before other processes, each named by its lowest cpu */
   readonly claimed: readonly number[]
+  /** cpus of the process that no other process has claimed */
+  readonly cpus: readonly number[]
   /** Why this slot's actor is not to be pinned; null: it is. */
   reasonFor (slot: Slot): string | null
   /** Give back the claims of cores that none of these cpus belongs to: the plan does without them. */
@@ -28,7 +30,7 @@ export interface PinningOptions extends PlanOptions {
 
 /** No actor is pinned. */
 export function unpinned (reason: string): Pinning {
-  return { reason, claimed: [], reasonFor: () => reason, keep: () => {}, release: () => {} }
+  return { reason, claimed: [], cpus: [], reasonFor: () => reason, keep: () => {}, release: () => {} }
 }
 
 /**
@@ -109,6 +111,7 @@ function pinned (cores: readonly number[], held: ReadonlySet<number>, topology: 
   return {
     reason: null,
     get claimed () { return claimed },
+    cpus: topology.allowed.filter((cpu) => coresOf(topology, [cpu]).every((core) => !held.has(core))),
     reasonFor: ({ cpu }) => {
       if (cpu === null) return 'its slot has no cpu'
       return coresOf(topology, [cpu]).some((core) => held.has(core)) ? `the core of cpu ${cpu} is another process's` : null
@@ -116,6 +119,18 @@ function pinned (cores: readonly number[], held: ReadonlySet<number>, topology: 
     keep: (cpus) => keepCores(coresOf(topology, cpus)),
     release: () => keepCores([])
   }
+}
+
+/**
+ * The cpu for a thread, its own unless `lost` has it, where a thread is that could not be ended: then of `planned` the
+ * one that the fewest of `used` are, else another of `cpus`, and its own only where all are lost.
+ */
+export function cpuBeside (own: number, lost: ReadonlySet<number | null>, planned: readonly (number | null)[],
+  used: readonly (number | null)[], cpus: readonly number[]): number {
+  if (!lost.has(own)) return own
+  const threads = (cpu: number): number => used.filter((each) => each === cpu).length
+  const free = cpus.filter((cpu) => !lost.has(cpu)).sort((one, other) => threads(one) - threads(other) || other - one)
+  return free.find((cpu) => planned.includes(cpu)) ?? free[0] ?? own
 }
 
 /** The plan of the cores that are not held by others; undefined where they are too few for what was asked. */

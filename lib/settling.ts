@@ -1,7 +1,7 @@
 // How a job ends: replies, timeouts, cancellation, kills and deaths; each job is settled once. lib/README.md.
 import { decodeError, describe, errors } from './errors.js'
 import { Estimate } from './estimate.js'
-import { writeLog } from './log.js'
+import { warn, writeLog } from './log.js'
 import { ERROR, OK, OVERSIZED, UNREADABLE } from './mailbox.js'
 import { HINT_RUNS } from './pending.js'
 import { Quarantine } from './quarantine.js'
@@ -67,6 +67,8 @@ export class Settling {
   readonly #onEmpty: (() => void)[] = []
   /** mailboxes that take no more until the job of this id has ended */
   readonly #halted = new WeakMap<Mailbox<Job>, number>()
+  /** what was warned of that jobs have changed in their threads */
+  readonly #meddled = new Set<string>()
   readonly #watchdog: Watchdog
   /** over all jobs */
   readonly estimate = new Estimate()
@@ -125,6 +127,7 @@ export class Settling {
   onMessage (actor: Actor<Job>, mailbox: Mailbox<Job>, message: FromActor): void {
     if (message === 0) return this.collect(actor)
     if (message.type === 'stray') return this.#onStray(actor, message.job, message.error as WireError)
+    if (message.type === 'meddled') return this.#onMeddled(actor, message.job, message.names)
     if (message.type !== 'log' && message.type !== 'progress') return
     const job = mailbox.jobOf(message.id)
     if (message.type === 'progress') {
@@ -296,12 +299,31 @@ export class Settling {
     if (actor.state !== 'open') return
     const kind = job === null ? undefined : this.#kindOf(job)
     if (kind !== undefined) this.#blame(kind, describe(error))
+    this.#supplant(actor, `a late error of ${job ?? 'an unknown job'}: ${describe(error)}`, error)
+  }
+
+  /** A job has changed what later jobs of its thread build on: none of them begins there. */
+  #onMeddled (actor: Actor<Job>, job: string | null, names: readonly string[]): void {
+    this.#counters.meddled++
+    const { slot, state } = actor
+    const text = `after job ${job ?? '(unknown)'} ${listed(names)} was not what it was`
+    const news = names.filter((name) => !this.#meddled.has(name))
+    for (const name of news) this.#meddled.add(name)
+    if (news.length > 0) {
+      warn(this.#options.log, `${text}: it was put back, and slot ${slot.id} gets a new thread, whose jobs may change ` +
+        'it. What is to be changed is best changed while the module loads, or in a warm-up')
+    }
+    if (state === 'open') this.#supplant(actor, text, new Error(text))
+  }
+
+  /** Nothing more begins on this actor: what waits goes elsewhere, and its slot gets a new thread. */
+  #supplant (actor: Actor<Job>, reason: string, error: unknown): void {
     for (const waiting of actor.mailbox!.takeBackMany(Infinity, true)) {
       this.#placing.untie(waiting, actor)
       if (waiting.options.transfer === undefined) this.#placing.putBack(waiting)
       else this.#replace(waiting, actor, error, false)
     }
-    this.#crew.replace(actor, `a late error of ${job ?? 'an unknown job'}: ${describe(error)}`)
+    this.#crew.replace(actor, reason)
     this.#placing.dispatch()
   }
 
@@ -564,6 +586,10 @@ export class Settling {
       signal.removeEventListener('abort', entry.listener)
     } catch {} // the method is not Node's; the listener finds no job
   }
+}
+
+function listed (names: readonly string[]): string {
+  return names.slice(0, 3).join(', ') + (names.length > 3 ? ` and ${names.length - 3} more` : '')
 }
 
 function isOutOfMemory (reason: unknown): boolean {

@@ -1,5 +1,6 @@
 // The life of the slots: opened, restarted, replaced, recycled, retired, vacated, closed; threads come from elsewhere.
 import { counted, describe, errors } from './errors.js'
+import { cpuBeside } from './pinning.js'
 import { MAX_BACKOFF_MS, Restarts } from './restarts.js'
 import type { Worker } from 'node:worker_threads'
 import type { Clock, Timer } from './clock.js'
@@ -50,6 +51,8 @@ export interface Life<T extends Held> {
   readonly started: Started<T>
   readonly boot: Boot
   isReady: boolean
+  /** where it is pinned; null where it is not to be */
+  cpu: number | null
   pinReason: string | null
   hasExited: boolean
   /** it did not exit in time, and nobody waits for it any more */
@@ -81,6 +84,8 @@ export interface Started<T extends Held> {
 /** What a thread's starter is told of it; none of it before `start` has returned. */
 export interface Told {
   ready (names: readonly string[], pinReason: string | null): void
+  /** it was told to move to another cpu: null, or why it could not */
+  moved (pinReason: string | null): void
   /** the bell or a log record */
   message (message: FromActor): void
   /** it runs nothing more, and its mailbox is still to be read; `reason` is undefined where it was told to stop */
@@ -91,10 +96,15 @@ export interface Told {
 
 /** Where threads come from: supervisor.ts has real ones, the simulator none. */
 export interface Threads<T extends Held> {
-  /** `waits`: when ready it does nothing until `begin` is called. `names` are those of the first actor. */
-  start (slot: Slot, names: readonly string[] | null, waits: boolean, told: Told): Started<T>
+  /**
+   * `waits`: when ready it does nothing until `begin` is called. `names` are those of the first actor. `cpu`: where it
+   * pins itself, if it is to be.
+   */
+  start (slot: Slot, names: readonly string[] | null, waits: boolean, told: Told, cpu: number | null): Started<T>
   /** why an actor of this slot is not pinned; null: it pins itself */
   pinReasonOf (slot: Slot): string | null
+  /** cpus that this process may pin threads to */
+  readonly cpus: readonly number[]
   /** from now on this says so */
   pinBy (pinning: Pinning): void
   /** All were told to end. Never rejects. */
@@ -292,6 +302,7 @@ export class Slots<T extends Held> {
   #start (actor: Actor<T>, waits: boolean, ready: () => void, failed: (reason: unknown) => void): Life<T> {
     const { slot } = actor
     const { bootTimeoutMs } = this.#options
+    const cpu = this.#cpuOf(actor)
     const started = this.#threads.start(slot, this.#names, waits, {
       ready: (names, pinReason) => {
         if (life.isDismissed || (actor.life !== life && actor.successor !== life)) return // it was killed before
@@ -306,14 +317,19 @@ export class Slots<T extends Held> {
       },
       message: (message) => { if (actor.successor !== life) this.#events.message(actor, started.mailbox, message) },
       ended: (reason) => this.#ended(actor, life, reason),
-      exited: () => this.#exited(actor, life)
-    })
+      exited: () => this.#exited(actor, life),
+      moved: (pinReason) => {
+        life.pinReason = pinReason
+        if (actor.life === life) this.#pinned(actor, life)
+      }
+    }, cpu)
     const timer = this.#clock.after(bootTimeoutMs, () =>
       started.kill(new errors.BOOT_TIMEOUT(slot.id, bootTimeoutMs)))
     const life: Life<T> = {
       started,
       boot: { timer, ready, failed },
       isReady: false,
+      cpu,
       pinReason: null,
       hasExited: false,
       isZombie: false,
@@ -327,12 +343,40 @@ export class Slots<T extends Held> {
 
   #opened (actor: Actor<T>, life: Life<T>): void {
     actor.thread = life.started.thread
-    actor.pinned = life.pinReason === null
-    actor.pinReason = life.pinReason
+    this.#pinned(actor, life)
     actor.jobs = 0
     actor.openedAtMs = actor.usedAtMs = actor.progressAtMs = this.#clock.now()
     this.#set(actor, 'open', actor.reason)
     this.#events.opened(actor)
+  }
+
+  #pinned (actor: Actor<T>, { cpu, pinReason }: Life<T>): void {
+    const { cpu: own } = actor.slot
+    actor.pinReason = pinReason ??
+      (cpu === own ? null : `a thread that could not be ended holds cpu ${own}: it runs on cpu ${cpu}`)
+    actor.pinned = actor.pinReason === null
+  }
+
+  /** Where a thread of this actor is pinned: on its own cpu, but not beside a thread that could not be ended. */
+  #cpuOf ({ slot }: Actor<T>): number | null {
+    if (slot.cpu === null || this.#threads.pinReasonOf(slot) !== null) return null
+    const lives = [...this.#lives]
+    const lost = new Set(lives.filter(({ isZombie }) => isZombie).map(({ cpu }) => cpu))
+    const planned = this.actors.map(({ slot, state }) => state === 'vacant' ? null : slot.cpu)
+    return cpuBeside(slot.cpu, lost, planned, lives.map(({ cpu }) => cpu), this.#threads.cpus)
+  }
+
+  /** A thread could not be ended, or did end after all: others leave its cpu, or come back. */
+  #move (): void {
+    for (const actor of this.actors) {
+      for (const life of [actor.life, actor.successor]) {
+        if (life === undefined || life.cpu === null || life.isZombie) continue
+        const cpu = this.#cpuOf(actor)
+        if (cpu === null || cpu === life.cpu) continue
+        life.cpu = cpu
+        life.started.mailbox.tell({ type: 'move', cpu })
+      }
+    }
   }
 
   #stop (actor: Actor<T>, reason: string): void {
@@ -433,6 +477,7 @@ export class Slots<T extends Held> {
   #giveUp (actor: Actor<T>, life: Life<T>): void {
     life.isZombie = true
     actor.zombies++
+    this.#move()
     if (actor.life === undefined) this.#load.leave(actor.slot.id)
     life.onOver?.()
   }
@@ -442,7 +487,10 @@ export class Slots<T extends Held> {
     life.hasExited = true
     life.exitTimer?.cancel()
     this.#lives.delete(life)
-    if (life.isZombie) actor.zombies--
+    if (life.isZombie) {
+      actor.zombies--
+      this.#move()
+    }
     // it may have counted itself after its end was known
     if (actor.life === undefined) this.#load.leave(actor.slot.id)
     life.onOver?.()

@@ -67,6 +67,8 @@ export class Supervisor<T extends Held> implements Threads<T> {
   readonly #pools = new Map<number, Piscina>()
   /** where no thread could be made */
   readonly #barren = new Set<Piscina>()
+  /** by slot, what its jobs have changed in a thread: a thread each time would be too dear, so from then on they may */
+  readonly #meant = new Map<number, Set<string>>()
   /** threads that have had their task */
   readonly #used = new WeakSet<Worker>()
 
@@ -100,10 +102,14 @@ export class Supervisor<T extends Held> implements Threads<T> {
   }
 
   pinReasonOf (slot: Slot): string | null { return this.#pinning.reasonFor(slot) }
+  get cpus (): readonly number[] { return this.#pinning.cpus }
   pinBy (pinning: Pinning): void { this.#pinning = pinning }
 
-  start (slot: Slot, names: readonly string[] | null, waits: boolean, told: Told): Started<T> {
+  start (slot: Slot, names: readonly string[] | null, waits: boolean, told: Told, cpu: number | null):
+  Started<T> {
     const options = this.#options
+    const meant = this.#meant.get(slot.id) ?? new Set()
+    this.#meant.set(slot.id, meant)
     const kill = new AbortController()
     let thread: Worker | undefined
     let record: object = {}
@@ -122,6 +128,8 @@ export class Supervisor<T extends Held> implements Threads<T> {
         }, options.terminateMs)
         return
       }
+      if (message.type === 'moved') return told.moved(message.pinReason)
+      if (message.type === 'meddled') for (const name of message.names) meant.add(name)
       if (message.type !== 'ready') return told.message(message)
       letGo(record)
       closes = message.closes
@@ -135,6 +143,7 @@ export class Supervisor<T extends Held> implements Threads<T> {
       tier: slot.tier,
       cpu: slot.cpu,
       pinReason: this.#pinning.reasonFor(slot),
+      pinCpu: cpu,
       nice: options.nice[slot.tier - 1] ?? 0,
       modules: options.modules,
       names,
@@ -152,6 +161,7 @@ export class Supervisor<T extends Held> implements Threads<T> {
       restore: options.restore,
       waits,
       kept: this.#kept(),
+      meant: [...meant],
       load: this.#load.buffer,
       mailbox: mailbox.buffer,
       clock: readBothClocks()

@@ -10,7 +10,7 @@ const floors = [
   ['shapes'],
   ['flat'],
   ['errors', 'load', 'trace', 'jobs', 'ring', 'clock', 'metrics', 'queue', 'idle', 'size', 'cpuload', 'machine/cpulist', 'simulator/random', 'restarts', 'recycling', 'estimate', 'ticks', 'departure', 'malloc', 'priority'],
-  ['machine/files', 'machine/allowed', 'log', 'spans', 'deadlines', 'simulator/clock', 'uncloneable', 'affinity', 'unloadable', 'checks', 'quarantine'],
+  ['machine/files', 'machine/allowed', 'log', 'spans', 'deadlines', 'simulator/clock', 'uncloneable', 'affinity', 'unloadable', 'intrinsics', 'checks', 'quarantine'],
   ['machine/arch', 'machine/mounts', 'machine/nodes', 'carry', 'claims', 'context', 'modules'],
   ['machine/cgroup', 'machine/cpus'],
   ['machine/kinds'],
@@ -172,8 +172,8 @@ t.test('node:worker_threads: mailbox for its channel, malloc for one that nobody
   t.same(actor.imports.filter(({ from, isType }) => modules.includes(from) && !isType).flatMap(({ names }) => names), ['threadId'])
 })
 
-t.test('Atomics: load, mailbox and ring only', async (t) => {
-  t.same(usersOf([...lib, ...plugin], ({ code }) => /\bAtomics\b/.test(code)), ['load', 'mailbox', 'ring'])
+t.test('Atomics: load, mailbox and ring, and by name in intrinsics', async (t) => {
+  t.same(usersOf([...lib, ...plugin], ({ code }) => /\bAtomics\b/.test(code)), ['intrinsics', 'load', 'mailbox', 'ring'])
 })
 
 t.test('files of /sys and /proc: named in topology, record, watcher and machine/, read in machine/files only', async (t) => {

@@ -29,6 +29,7 @@ export class SimulatedThreads<T extends Held> implements Threads<T> {
   }
 
   pinReasonOf (): string { return 'simulated' }
+  readonly cpus = []
   pinBy (): void {}
 
   start ({ id, tier }: Slot, _names: readonly string[] | null, waits: boolean, told: Told): Started<T> {

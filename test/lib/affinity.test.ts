@@ -1,4 +1,5 @@
 // Actors on real cpus: what the kernel says of each thread.
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { addonReason } from '#lib/affinity'
@@ -8,6 +9,7 @@ import { planPinned } from '#lib/pinning'
 import { Scheduler } from '#lib/scheduler'
 import { readTopology } from '#lib/topology'
 import { run, unless } from '../fixtures/compiler'
+import { until } from '../fixtures/until'
 import type { Options } from '#lib/index'
 import type { Test } from 'tap'
 
@@ -61,4 +63,35 @@ t.test('pin false: nobody is pinned, and each says why', { skip }, async (t) => 
   const { snapshot } = await masks(t, { pin: false, tiers: [{ cpus: [allowed[0]!] }] })
   t.match(snapshot.pinning, { isOn: false, reason: 'the option pin is false' })
   t.match(snapshot.tiers[0]!.actors, [{ pinned: false, pinReason: 'the option pin is false' }])
+})
+
+t.test('5 threads that are killed inside native code, one after the other: none shares its cpu with a live actor, and each is counted', {
+  skip: skip || (allowed.length < 2 && 'with one cpu allowed they have to share it')
+}, async (t) => {
+  t.setTimeout(240_000)
+  const cpus = allowed.slice(0, 2)
+  const pool = createScheduler({
+    jobs: join(__dirname, '..', 'fixtures', 'supervised.cjs'), tiers: [{ cpus }], pin: true, claim: false, execArgv: [], graceMs: 1, terminateMs: 1
+  })
+  t.teardown(() => pool.close())
+  await pool.ready()
+  const actors = () => pool.snapshot().tiers[0]!.actors
+  const maskOf = (task: unknown): string => /^Cpus_allowed_list:\s*(.*)$/m.exec(readFileSync(`/proc/${task}/status`, 'utf8'))![1]!
+  for (let round = 0; round < 5; round++) {
+    let zombie: unknown
+    const abort = new AbortController()
+    const killed = pool.offload('native', 2, { signal: abort.signal, onProgress: (task: unknown) => { zombie = task } })
+    await until('the native call', () => zombie !== undefined)
+    abort.abort()
+    await t.rejects(killed, { code: 'FST_ERR_SPILLOVER_CANCELLED' })
+    await until('the zombie', () => actors().some(({ zombies }) => zombies > 0))
+    await until('two live actors', () => actors().every(({ state }) => state === 'open'))
+    const held = maskOf(zombie)
+    const live = await Promise.all([1, 2].map(async () => maskOf(await pool.offload('task'))))
+    if (actors().every(({ zombies }) => zombies === 0)) continue // it ended while the masks were read
+    t.equal(actors().reduce((sum, { zombies }) => sum + zombies, 0), 1)
+    t.notOk(live.includes(held), `${live.join(' ')} beside ${held}`)
+    await until('its end', () => actors().every(({ zombies, pinned }) => zombies === 0 && pinned))
+  }
+  t.strictSame(actors().map(({ cpu }) => cpu), cpus)
 })

@@ -10,14 +10,16 @@ import type { Plan } from '#lib/index'
 interface Thread {
   readonly told: Told
   readonly waits: boolean
+  /** where it is to pin itself */
+  cpu: number | null
   begun: boolean
   stopped: boolean
   killed: unknown
   isClosed: boolean
 }
 
-function plan (actors: number): Plan {
-  const slots = Array.from({ length: actors }, (_, id) => ({ id, cpu: null, tier: 1 as const }))
+function plan (actors: number, hasCpus: boolean): Plan {
+  const slots = Array.from({ length: actors }, (_, id) => ({ id, cpu: hasCpus ? id : null, tier: 1 as const }))
   return {
     strategy: 'explicit',
     tiers: [{ tier: 1, cpus: [], threshold: 0, slots }],
@@ -28,19 +30,24 @@ function plan (actors: number): Plan {
   }
 }
 
-function start (actors: number, options: Partial<SlotsOptions> = {}) {
+function start (actors: number, options: Partial<SlotsOptions> = {}, cpus: readonly number[] = []) {
   const clock = new VirtualClock({ timerMs: () => 0, soonMs: () => 0.01 })
   const threads: Thread[] = []
   const events: string[] = []
   const starter: Threads<Held> = {
-    pinReasonOf: () => 'not here',
+    cpus,
+    pinReasonOf: () => cpus.length > 0 ? null : 'not here',
     pinBy: () => {},
     async close () { events.push('closed') },
-    start (_slot, _names, waits, told) {
-      const thread: Thread = { told, waits, begun: false, stopped: false, killed: undefined, isClosed: false }
+    start (_slot, _names, waits, told, cpu) {
+      const thread: Thread = { told, waits, cpu, begun: false, stopped: false, killed: undefined, isClosed: false }
       threads.push(thread)
       const mailbox = {
         stop: () => { thread.stopped = true },
+        tell: (message: { cpu: number }) => {
+          thread.cpu = message.cpu
+          told.moved(null)
+        },
         close: () => { thread.isClosed = true }
       } as unknown as Mailbox<Held>
       return {
@@ -54,7 +61,7 @@ function start (actors: number, options: Partial<SlotsOptions> = {}) {
     }
   }
   const name = (actor: Actor<Held>) => `${actor.slot.id}`
-  const slots = new Slots<Held>(plan(actors),
+  const slots = new Slots<Held>(plan(actors, cpus.length > 0),
     { maxRestarts: 2, withinMs: 1000, backoffMs: 50, bootTimeoutMs: 500, terminateMs: 200, ...options }, clock,
     new Load(actors), {
       opened: (actor) => events.push(`opened ${name(actor)}`),
@@ -316,4 +323,33 @@ t.test('close() kills what has not ended within its grace, and gives up a thread
   }
   t.ok(clock.now() >= 2010, `${clock.now()}`)
   t.equal(events.at(-1), 'closed')
+})
+
+t.test('no thread is pinned beside one that could not be ended: 3 cpus, up to 2 such threads, and back when they end', async (t) => {
+  const { slots, threads, open, at, actor } = start(2, {}, [0, 1, 2])
+  for (const each of slots.actors) open(each)
+  const kill = (life: number): void => {
+    const reason = new Error('stuck')
+    slots.kill(actor, reason, true)
+    threads[life]!.told.ended(reason)
+  }
+  kill(0)
+  at(300)
+  threads[2]!.told.ready(['job'], null)
+  t.strictSame(threads.map(({ cpu }) => cpu), [0, 1, 1], 'the one of the plan')
+  t.match(actor, { zombies: 1, pinned: false, pinReason: 'a thread that could not be ended holds cpu 0: it runs on cpu 1' })
+  kill(2)
+  at(600)
+  threads[3]!.told.ready(['job'], null)
+  t.strictSame(threads.map(({ cpu }) => cpu), [0, 2, 1, 2], 'the neighbour has left it too, for the only other one')
+  t.match(slots.actors, [{ zombies: 2, pinned: false }, { zombies: 0, pinned: false }])
+  kill(3)
+  at(900)
+  threads[4]!.told.ready(['job'], null)
+  t.strictSame(threads.map(({ cpu }) => cpu), [0, 1, 1, 2, 0], 'none is free: each on its own')
+  threads[0]!.told.exited()
+  t.strictSame(threads.map(({ cpu }) => cpu), [0, 0, 1, 2, 0])
+  for (const life of [2, 3]) threads[life]!.told.exited()
+  t.strictSame(threads.map(({ cpu }) => cpu), [0, 1, 1, 2, 0])
+  t.match(slots.actors, [{ zombies: 0, pinned: true, pinReason: null }, { zombies: 0, pinned: true, pinReason: null }])
 })

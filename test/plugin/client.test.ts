@@ -78,6 +78,26 @@ for (const [method, body] of [['GET', undefined], ['HEAD', undefined], ['POST', 
   })
 }
 
+t.test('20 requests that are opened and dropped while their jobs wait: none of these runs, and no thread is lost', async (t) => {
+  const app = await build(t, { http2: true }, { tiers: [{ actors: 1 }] })
+  const words = new Int32Array(new SharedArrayBuffer(32))
+  const unseen = new Int32Array(new SharedArrayBuffer(32))
+  app.get('/wait', async (request) => request.offload('latch', words))
+  app.get('/drop', async (request) => request.offload('latch', unseen))
+  const session = openHttp2(t, await listen(app))
+  const served = answerOf(ask(session, '/wait'))
+  await until('the first to run', () => Atomics.load(words, 1) === 1)
+  const streams = Array.from({ length: 20 }, () => ask(session, '/drop'))
+  await until('all to wait', () => pending(app) === 21)
+  for (const stream of streams) stream.close(constants.NGHTTP2_CANCEL)
+  await until('all to be cancelled', () => cancelled(app) === 20)
+  Atomics.store(words, 0, 1)
+  Atomics.notify(words, 0)
+  t.match(await served, { status: 200 })
+  t.equal(Atomics.load(unseen, 1), 0)
+  t.match(app.spillover.snapshot().counters, { kills: 0, restarts: 0 })
+})
+
 t.test('HTTP/2: a session that is destroyed cancels the jobs of all its streams', async (t) => {
   const app = await build(t, { http2: true })
   app.get('/', async (request) => request.offload('waitUntilCancelled', 0))
