@@ -14,7 +14,14 @@ const selfish = ['atomicsAll', 'clockThrows', 'bufferMethods', 'contextPrototype
 
 async function start (t: Test, options: Partial<Options> = {}): Promise<Scheduler> {
   const pool = createScheduler({
-    jobs, tiers: [{ actors: 1 }], execArgv: [], graceMs: 20, maxRestarts: 1000, backoffMs: 0, timeoutMs: 2000, ...options
+    jobs,
+    tiers: [{ actors: 1 }],
+    execArgv: [],
+    graceMs: 20,
+    maxRestarts: 1000,
+    backoffMs: 0,
+    timeoutMs: 2000,
+    ...options
   })
   t.teardown(() => pool.close())
   await pool.ready()
@@ -45,7 +52,7 @@ for (const name of names()) {
   })
 }
 
-t.test('a job that breaks Promise.prototype.then: one warning names both, the slot has a new thread, and from then on it may', async (t) => {
+t.test('a job that breaks Promise.prototype.then: a warning names both, a new thread takes over, then it may', async (t) => {
   const lines: string[] = []
   const write = (text: unknown): void => { lines.push(String(text)) }
   const pool = await start(t, { log: { trace: write, debug: write, info: write, warn: write, error: write, fatal: write } })
