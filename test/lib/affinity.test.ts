@@ -71,27 +71,36 @@ t.test('3 threads that are killed inside native code, one after the other: none 
 }, async (t) => {
   const cpus = allowed.slice(0, 2)
   const pool = createScheduler({
-    jobs: join(__dirname, '..', 'fixtures', 'supervised.cjs'), tiers: [{ cpus }], pin: true, claim: false, execArgv: [], graceMs: 1, terminateMs: 1
+    jobs: join(__dirname, '..', 'fixtures', 'supervised.cjs'),
+    tiers: [{ cpus }],
+    pin: true,
+    claim: false,
+    execArgv: [],
+    graceMs: 1,
+    terminateMs: 1,
+    nice: 0
   })
   t.teardown(() => pool.close())
   await pool.ready()
   const actors = () => pool.snapshot().tiers[0]!.actors
   const maskOf = (task: unknown): string => /^Cpus_allowed_list:\s*(.*)$/m.exec(readFileSync(`/proc/${task}/status`, 'utf8'))![1]!
+  let seen = 0
   for (let round = 0; round < 3; round++) {
     let zombie: unknown
     const abort = new AbortController()
-    const killed = pool.offload('native', 1, { signal: abort.signal, onProgress: (task: unknown) => { zombie = task } })
+    const killed = pool.offload('native', 0.5, { signal: abort.signal, onProgress: (task: unknown) => { zombie = task } })
     await until('the native call', () => zombie !== undefined)
     abort.abort()
     await t.rejects(killed, { code: 'FST_ERR_SPILLOVER_CANCELLED' })
-    await until('the zombie', () => actors().some(({ zombies }) => zombies > 0))
-    await until('two live actors', () => actors().every(({ state }) => state === 'open'))
+    await until('another thread', () => actors().every(({ state }) => state === 'open') &&
+      actors().reduce((sum, { restarts }) => sum + restarts, 0) === round + 1)
     const held = maskOf(zombie)
     const live = await Promise.all([1, 2].map(async () => maskOf(await pool.offload('task'))))
     if (actors().every(({ zombies }) => zombies === 0)) continue // it ended while the masks were read
+    seen++
     t.equal(actors().reduce((sum, { zombies }) => sum + zombies, 0), 1)
     t.notOk(live.includes(held), `${live.join(' ')} beside ${held}`)
     await until('its end', () => actors().every(({ zombies, pinned }) => zombies === 0 && pinned))
   }
-  t.strictSame(actors().map(({ cpu }) => cpu), cpus)
+  t.ok(seen > 0, `${seen} of 3 were still there`)
 })
