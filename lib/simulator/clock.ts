@@ -1,7 +1,14 @@
 // Virtual time: a heap of events. The host is one thread: its events queue while it is busy, those of actors do not.
 import type { Clock, Timer } from '../clock.js'
 
-interface Event { atMs: number, readonly order: number, fire: (() => void) | undefined, readonly isHost: boolean }
+interface Event {
+  atMs: number
+  readonly order: number
+  fire: (() => void) | undefined
+  readonly isHost: boolean
+  /** the actor whose it is, where that is told */
+  readonly whose: object | undefined
+}
 
 /** What a timer and `soon` add to the time asked for, ms; `soon` must be more than 0, or polling would not end. */
 export interface Lateness { timerMs (): number, soonMs (): number }
@@ -19,6 +26,8 @@ export class VirtualClock implements Clock {
   soonCount = 0
   isHeld = false
   isClosed = false
+  /** the event under way is one of the host */
+  isHost = false
   /** time for which the host was busy, ms */
   hostBusyMs = 0
 
@@ -47,10 +56,19 @@ export class VirtualClock implements Clock {
     this.#nowMs = Math.max(this.#nowMs, untilMs)
   }
 
+  /** One of the next steps of this actor, or of any, comes at once in the middle of an event of the host. */
+  hurry (pick: (most: number) => number, of?: object): boolean {
+    const steps = this.#heap.filter(({ fire, isHost, whose }) =>
+      !isHost && fire !== undefined && (of === undefined || whose === of))
+    if (steps.length === 0) return false
+    this.#fire(steps[pick(steps.length - 1)]!, this.#nowMs)
+    return true
+  }
+
   /** An event of the host, in `ms`. */
   host (ms: number, fire: () => void): Timer { return this.#push(ms, fire, true) }
   /** An event of an actor, in `ms`. */
-  actor (ms: number, fire: () => void): Timer { return this.#push(ms, fire, false) }
+  actor (ms: number, fire: () => void, whose?: object): Timer { return this.#push(ms, fire, false, whose) }
   after (ms: number, fire: () => void): Timer { return this.#push(ms + this.#late.timerMs(), fire, true) }
 
   soon (fire: () => void): void {
@@ -98,16 +116,19 @@ export class VirtualClock implements Clock {
     }
   }
 
-  #fire (event: Event): void {
+  #fire (event: Event, atMs = event.atMs): void {
     const { fire } = event
+    const { isHost } = this
     event.fire = undefined
-    this.#nowMs = Math.max(this.#nowMs, event.atMs)
+    this.#nowMs = Math.max(this.#nowMs, atMs)
+    this.isHost = event.isHost
     fire!()
+    this.isHost = isHost
   }
 
-  #push (ms: number, fire: () => void, isHost: boolean): Timer & Event {
+  #push (ms: number, fire: () => void, isHost: boolean, whose?: object): Timer & Event {
     const event = {
-      atMs: this.#nowMs + ms, order: this.#order++, fire, isHost, cancel () { (this as Event).fire = undefined }
+      atMs: this.#nowMs + ms, order: this.#order++, fire, isHost, whose, cancel () { (this as Event).fire = undefined }
     }
     this.#insert(event)
     return event

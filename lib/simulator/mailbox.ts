@@ -49,6 +49,8 @@ export interface World {
   toldMs? (): number
   /** before and after the host touches shared memory: it may lose its cpu there */
   preempt? (): void
+  /** before the host reads or swaps a word that the actor writes: it may have gone on since the last look */
+  glance? (mailbox: object): void
   readonly watch?: Watch
 }
 
@@ -112,7 +114,7 @@ export class SimulatedMailbox<T extends Held> implements Mailbox<T> {
   /** jobs taken back that the actor may not have passed, the last of them, and how far it has come: ids */
   #unseen = 0
   #unseenId = 0
-  passed = 0
+  #passed = 0
   #isArmed = false
   isHalted = false
   #isStopped = false
@@ -134,7 +136,7 @@ export class SimulatedMailbox<T extends Held> implements Mailbox<T> {
   #pending = 0
   #running: Entry<T> | undefined
   /** a job was cancelled while the synchronous part of one blocked the event loop */
-  isDeaf = false
+  #isDeaf = false
 
   constructor (world: World, post: Post, load: Load, onMessage: (message: FromActor) => void,
     onEnd: (reason: unknown) => void) {
@@ -146,15 +148,47 @@ export class SimulatedMailbox<T extends Held> implements Mailbox<T> {
   }
 
   get depth (): number { return this.#held.size }
-  get hasReply (): boolean { return this.#replies.length > 0 }
-  get isWaking (): boolean { return this.#isWaking }
-  get isInLoop (): boolean { return this.#isAsleep || this.#isWaking }
-  get news (): number { return this.#news[0]?.seq ?? 0 }
-  get isBehind (): boolean {
-    return this.#unseen >= (this.#world.unseen ?? UNSEEN) && this.passed < this.#unseenId
+  get hasReply (): boolean {
+    if (this.#replies.length === 0) this.#world.glance?.(this)
+    return this.#replies.length > 0
   }
 
-  get running (): T | undefined { return this.#running && this.jobOf(this.#running.id) }
+  get isWaking (): boolean {
+    this.#world.glance?.(this)
+    return this.#isWaking
+  }
+
+  get isInLoop (): boolean {
+    this.#world.glance?.(this)
+    return this.#isAsleep || this.#isWaking
+  }
+
+  get news (): number {
+    this.#world.glance?.(this)
+    return this.#news[0]?.seq ?? 0
+  }
+
+  get isBehind (): boolean {
+    if (this.#unseen < (this.#world.unseen ?? UNSEEN)) return false
+    this.#world.glance?.(this)
+    return this.#passed < this.#unseenId
+  }
+
+  get passed (): number {
+    this.#world.glance?.(this)
+    return this.#passed
+  }
+
+  get isDeaf (): boolean {
+    this.#world.glance?.(this)
+    return this.#isDeaf
+  }
+
+  get running (): T | undefined {
+    this.#world.glance?.(this)
+    return this.#running && this.jobOf(this.#running.id)
+  }
+
   /** What `jobs()` gives, for who looks after each step; it stays as it is when the mailbox changes. */
   get held (): readonly T[] {
     this.#jobs ??= Array.from(this.#held.values(), ({ job }) => job)
@@ -185,6 +219,7 @@ export class SimulatedMailbox<T extends Held> implements Mailbox<T> {
   }
 
   wake (): void {
+    this.#world.glance?.(this)
     if (!this.#isAsleep) return
     this.#isAsleep = false
     this.#isWaking = true
@@ -193,9 +228,10 @@ export class SimulatedMailbox<T extends Held> implements Mailbox<T> {
 
   takeBack (job: T): boolean {
     this.#world.preempt?.()
+    this.#world.glance?.(this)
     const entry = this.#held.get(job.id)
     if (entry?.job !== job || !this.swap(entry, QUEUED, REVOKED)) return false
-    if (this.passed >= this.#unseenId) this.#unseen = 0
+    if (this.#passed >= this.#unseenId) this.#unseen = 0
     this.#unseen++
     this.#unseenId = Math.max(this.#unseenId, entry.id)
     this.#release(entry)
@@ -222,6 +258,7 @@ export class SimulatedMailbox<T extends Held> implements Mailbox<T> {
   }
 
   startedAtMs (job: T): number {
+    this.#world.glance?.(this)
     const entry = this.#held.get(job.id)
     return entry?.job === job ? entry.startedAtMs : 0
   }
@@ -230,7 +267,7 @@ export class SimulatedMailbox<T extends Held> implements Mailbox<T> {
     const entry = this.#held.get(job.id)
     if (entry?.job !== job) return
     entry.isCancelled = true
-    if (this.#running !== undefined) this.isDeaf = true
+    if (this.#running !== undefined) this.#isDeaf = true
     if (entry.startedAtMs === 0 || entry.does.obeys !== true) return
     this.#in(this.#world.stepMs(), () => this.#reply(entry, ERROR))
   }
@@ -240,9 +277,9 @@ export class SimulatedMailbox<T extends Held> implements Mailbox<T> {
   drain (onReply: OnReply<T>): number {
     this.#world.preempt?.()
     let count = 0
-    for (let reply = this.#replies.shift(); reply !== undefined; reply = this.#replies.shift()) {
+    while (this.hasReply) {
       count++
-      const { entry, status } = reply
+      const { entry, status } = this.#replies.shift()!
       if (this.#held.get(entry.id) !== entry) continue
       this.#release(entry)
       this.#world.watch?.read(entry.job, this.#post.slot, this.#runMs(entry))
@@ -259,6 +296,7 @@ export class SimulatedMailbox<T extends Held> implements Mailbox<T> {
 
   arm (): void {
     this.#world.preempt?.()
+    this.#world.glance?.(this)
     this.#isArmed = true
   }
 
@@ -325,7 +363,7 @@ export class SimulatedMailbox<T extends Held> implements Mailbox<T> {
 
   /** A step of the actor; there is none after its end. */
   #in (ms: number, step: () => void): void {
-    this.#world.clock.actor(ms, () => { if (!this.#hasEnded) step() })
+    this.#world.clock.actor(ms, () => { if (!this.#hasEnded) step() }, this)
   }
 
   #schedule (ms: number): void {
@@ -357,7 +395,7 @@ export class SimulatedMailbox<T extends Held> implements Mailbox<T> {
 
   #next (): Entry<T> | undefined {
     const entry = this.#requests.shift()
-    if (entry !== undefined) this.passed = entry.id
+    if (entry !== undefined) this.#passed = entry.id
     return entry
   }
 
@@ -403,7 +441,7 @@ export class SimulatedMailbox<T extends Held> implements Mailbox<T> {
       this.#pending--
       this.#ring()
     } else {
-      this.#isBusy = this.isDeaf = false
+      this.#isBusy = this.#isDeaf = false
       this.#running = undefined
     }
     if (this.#post.metric === 'running' && this.#pending === 0 && !this.#isBusy) this.#load.leave(this.#post.slot)

@@ -50,13 +50,13 @@ class Lives {
       const jobs = mailbox.held
       const innocent = jobs.find(({ isSettled, input }) => !isSettled && !input.hasReplied)
       if (innocent !== undefined) world.note(`actor ${slot.id} is killed while job ${innocent.input.order} is on it`)
-      const stuck = jobs.filter(({ isSettled, input }) => isSettled && !input.hasReplied)
+      const stuck = jobs.filter(({ isSettled, input }) => isSettled && (!input.hasReplied || world.isNew(input)))
       const first = Math.min(...stuck.map(({ input }) => input.settledAtMs))
       if (first === Infinity) world.note(`actor ${slot.id} is killed for a job that has ended`)
       else if (nowMs < first + world.options.graceMs - EPS) world.note(`actor ${slot.id} is killed ${nowMs - first} ms after a cancellation`)
     } else if (/has blocked its event loop/.test(message)) {
       this.counts.kills++
-      if (!mailbox.isDeaf) world.note(`actor ${slot.id} is killed as deaf, and is not`)
+      if (!mailbox.isDeaf && !world.hasGlanced) world.note(`actor ${slot.id} is killed as deaf, and is not`)
     } else if (/has begun nothing/.test(message)) {
       if (!mailbox.isBlocked) world.note(`actor ${slot.id} is killed as blocked, and is not`)
     } else if (/pool is closing/.test(message)) {

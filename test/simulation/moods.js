@@ -32,6 +32,10 @@ const usual = {
   bootDies: 0.15,
   zombies: 0.1,
   preempt: 0.3,
+  glance: 0.3,
+  glanceOften: 0.5,
+  slow: 0.1,
+  mostUnseen: 3,
   replans: 0.12,
   tells: 0.12,
   recycle: 0.3,
@@ -95,6 +99,20 @@ const moods = {
   machine: { share: 1.5, replans: 1, bootDies: 0.25, restMs: 30 },
   told: { share: 1, tells: 1, recycle: 0.6, exitRuns: 0.6, replans: 0.3 },
   blocked: { share: 0.15, blocks: 0.1, recycle: 0, retire: 0, restMs: 12_000, never: 0, tells: 0.3 },
+  // callers go, and actors wake up slowly: much of what was given is taken back before it is looked at
+  left: {
+    share: 1.5,
+    jobs: 25,
+    short: 0.8,
+    gapMs: 4,
+    cancel: 0.7,
+    queueTimeout: 0.3,
+    key: 0.1,
+    slow: 0.8,
+    mostUnseen: 1,
+    glance: 1,
+    glanceOften: 0.8
+  },
   crowd: {
     share: 0.03,
     jobs: 700,
@@ -112,23 +130,24 @@ const moods = {
     exits: 0.004,
     bootDies: 0,
     strayRuns: 0,
-    preempt: 0
+    preempt: 0,
+    glance: 0
   }
 }
 const shares = Object.entries(moods).map(([name, { share }]) => [name, share])
 const sum = shares.reduce((all, [, share]) => all + share, 0)
 
-function drawMood (random) {
+function drawMood (random, wanted) {
   let left = random() * sum
-  const [name] = shares.find(([, share]) => (left -= share) < 0) ?? shares[0]
+  const [name] = wanted !== undefined ? [wanted] : shares.find(([, share]) => (left -= share) < 0) ?? shares[0]
   return { ...usual, ...moods[name], name }
 }
 
-/** Everything that a seed decides beforehand; `base` are the pool's defaults. */
-function drawSettings (random, base) {
+/** Everything that a seed decides beforehand, or all but its mood; `base` are the pool's defaults. */
+function drawSettings (random, base, wanted) {
   const chance = (share) => random() < share
   const upTo = (most) => Math.floor(random() * (most + 1))
-  const mood = drawMood(random)
+  const mood = drawMood(random, wanted)
   const layout = planOf([1 + upTo(2), upTo(2), upTo(2)], () => upTo(2))
   const options = {
     ...base,
@@ -161,7 +180,7 @@ function drawSettings (random, base) {
   const zombies = chance(mood.zombies) ? 0.5 : 0
   const preempts = chance(mood.preempt) ? 0.1 : 0
   const preemptMs = chance(0.7) ? 0.5 : 1.5
-  const wakeMs = chance(0.1) ? 5 : 0.1
+  const wakeMs = chance(mood.slow) ? 5 : 0.1
   const times = {
     timerMs: () => random() * late,
     soonMs: () => 0.01 + random() * 0.02,
@@ -180,7 +199,9 @@ function drawSettings (random, base) {
   mood.exits = chance(mood.exitRuns) ? mood.exits : 0
   mood.bootDies = chance(mood.bootDies) ? 0.3 : 0
   mood.stray = chance(mood.strayRuns) ? 0.1 : 0
-  times.unseen = chance(0.5) ? 1 + upTo(2) : undefined
+  // every so many reads of the host an actor goes on just before
+  times.glances = chance(mood.glance) ? 1 + upTo(chance(mood.glanceOften) ? 2 : 20) : 0
+  times.unseen = mood.mostUnseen === 1 || chance(0.5) ? 1 + upTo(mood.mostUnseen - 1) : undefined
   return { mood, layout, options, times }
 }
 

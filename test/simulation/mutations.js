@@ -1,5 +1,7 @@
 'use strict'
 // Broken copies of the rules: each must be found out by the simulation, so that it is known to be able to fail.
+const { readFileSync } = require('node:fs')
+const Module = require('node:module')
 const { Broadcasts } = require('../../dist/lib/broadcasts.js')
 const { Estimate } = require('../../dist/lib/estimate.js')
 const { VirtualClock } = require('../../dist/lib/simulator/clock.js')
@@ -14,6 +16,7 @@ const { Injector } = require('../../dist/lib/queue.js')
 const { Restarts } = require('../../dist/lib/restarts.js')
 const { Settling } = require('../../dist/lib/settling.js')
 const { Slots } = require('../../dist/lib/slots.js')
+const { watch } = require('./oracle.js')
 const { runSeed } = require('./world.js')
 
 /** States of a request in a simulated mailbox. */
@@ -31,6 +34,33 @@ const method = (type, name, make) => ({
     return () => Object.defineProperty(prototype, name, original)
   }
 })
+/** Puts the classes of a broken copy of a built file in the place of its own; each text is there once. */
+const copy = (name, ...changes) => {
+  const file = require.resolve(`../../dist/lib/${name}.js`)
+  const own = require(file)
+  let broken
+  const make = () => {
+    let text = readFileSync(file, 'utf8')
+    for (const [from, to] of changes) {
+      if (text.split(from).length !== 2) throw new Error(`${name}.js is another one: ${from}`)
+      text = text.replace(from, () => to)
+    }
+    const module = new Module(file)
+    module.filename = file
+    module._compile(text, file)
+    watch(module.exports)
+    return module.exports
+  }
+  return {
+    start: () => {
+      const before = { ...own }
+      Object.assign(own, broken ??= make())
+      return () => Object.assign(own, before)
+    }
+  }
+}
+/** Where little else happens than what it takes. */
+const inMood = (mood, change) => ({ ...change, broken: { mood } })
 const part = (broken) => ({ start: () => () => {}, broken })
 
 /** What is broken, and what is seen. */
@@ -108,11 +138,11 @@ const mutations = {
   'what moved to another actor still counts as work of the first': [/ms of work/, method(Placing, 'untie', () => function (job) {
     job.actor = undefined
   })],
-  'an actor that is killed may be given jobs': [/told to end at once/, method(Slots, 'kill', (kill) => function (actor, ...args) {
+  'an actor that is killed may be given jobs': [/told to end at once/, inMood('shared', method(Slots, 'kill', (kill) => function (actor, ...args) {
     const { state } = actor
     kill.call(this, actor, ...args)
     actor.state = state
-  })],
+  }))],
   'an actor that is recycled keeps what it has not claimed': [/keeps job|had not begun/, method(Placing, 'isFreed', () => function () {
     return true
   })],
@@ -151,6 +181,55 @@ const mutations = {
   'a slow actor keeps nothing': [/keeps nothing/, method(Placing, 'takeBackAll', (takeBackAll) => function (actor) {
     takeBackAll.call(this, actor)
   })],
+  'it is looked twice whether an actor is behind': [/the pool does not know|a job waits while/, inMood('left', copy('placing', [
+    'if (mayIdle && !isBehind)', 'if (mayIdle && !actor.mailbox.isBehind)'
+  ], [
+    'if (isBehind)\n            this.#waitFor', 'if (mayIdle && actor.mailbox.isBehind)\n            this.#waitFor'
+  ]))],
+  'the bell is asked for, and no look follows': [/hang|come to rest|is not read/, copy('settling', [
+    'this.#read(actor); // a reply written before the bell was asked for', ''
+  ])],
+  'the bell is asked for with a job, and no look follows': [/hang|come to rest|is not read/, copy('settling', [
+    'if (actor.mailbox.hasReply)\n            this.#clock.soon', 'if (false)\n            this.#clock.soon'
+  ])],
+  'a job is taken back by a look and a write': [/starts \d times|is settled as|runs on|held|active is|began/, copy('simulator/mailbox', [
+    '|| !this.swap(entry, QUEUED, REVOKED))', '|| entry.state !== QUEUED || (this.#world.glance?.(this), entry.state = REVOKED, false))'
+  ])],
+  'an actor is counted by a look and a write': [/active is/, copy('load', [
+    'Atomics.compareExchange(this.#words, at, 0, 1) === 0', '(Atomics.load(this.#words, at), Atomics.store(this.#words, at, 1), true)'
+  ])],
+  'an actor is taken off by a look and a write': [/active is/, copy('load', [
+    'Atomics.compareExchange(this.#words, at, 1, 0) === 1', '(Atomics.load(this.#words, at), Atomics.store(this.#words, at, 0), true)'
+  ])],
+  'a refused job waits nevertheless': [/is refused and settles|was refused and ran|held, with|accepted, |backlog is|waits/, copy('scheduler', [
+    'throw this.#overloaded(job.kind, openActors, backlog, job)',
+    'this.#placing.enqueue(job); throw this.#overloaded(job.kind, openActors, backlog, job)'
+  ])],
+  'jobs wait on where no actor is left': [/no actor is left/, copy('scheduler', [
+    'const left = this.#isBroken() ?', 'const left = false ?'
+  ])],
+  'what is idempotent does not run again': [/is idempotent and had one run/, copy('settling', [
+    'job.options.idempotent === true', 'false'
+  ])],
+  'a job is told of its timeout too early': [/is told that it ran for/, copy('settling', [
+    'if (dueMs > nowMs + 0.5)', 'if (dueMs > nowMs + 20)'
+  ])],
+  'an actor that is halted is given jobs': [/is halted/, copy('placing', [
+    'if (isHalted || depth === 0)', 'if (depth === 0)'
+  ])],
+  'an actor that has much to pass idles': [/has not passed what was taken back/, copy('placing', [
+    'if (mayIdle && !isBehind)', 'if (mayIdle)'
+  ])],
+  'a job whose buffers are moved is put behind others': [/has buffers to move/, copy('placing', [
+    'if (job.options.transfer !== undefined)\n            return this.#doneActor();', ''
+  ])],
+  'actors are not told which tiers are open': [/actors are told that tier/, copy('placing', [
+    'this.#load.openTier = ahead?.slot.tier ?? openTier', 'this.#load.openTier = 3'
+  ])],
+  'two actors are recycled at once': [/two actors are recycled|is recycled/, copy('slots', [
+    'this.#recycled !== undefined ||', ''
+  ])],
+  'a key keeps its home when its jobs have settled': [/keeps its home/, method(KeyedJobs, 'release', () => function () {})],
   'a job waits behind one of which nobody knows when it ends': [/is put behind/, method(Kind, 'isSteady', () => () => true)],
   'a deadline counts what has begun': [/began and is told/, method(Settling, 'expire', (expire) => function (job, error) {
     expire.call(this, job, error)
@@ -174,4 +253,4 @@ async function refute (name, most) {
   return undefined
 }
 
-module.exports = { names: Object.keys(mutations), refute }
+module.exports = { names: Object.keys(mutations), refute, mutations }

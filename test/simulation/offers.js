@@ -33,6 +33,8 @@ class Record {
   startedAtMs = 0
   hasReplied = false
   repliedAtMs = 0
+  /** in which step of the world */
+  repliedIn = -1
   /** the slot it was given to last, and when */
   slot = -1
   givenAtMs = 0

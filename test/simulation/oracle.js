@@ -3,6 +3,7 @@
 // whom, who may hold another job, how long one may wait and run.
 const { Estimate } = require('../../dist/lib/estimate.js')
 const { Gate } = require('../../dist/lib/gate.js')
+const { IdleSet } = require('../../dist/lib/idle.js')
 const { Injector } = require('../../dist/lib/queue.js')
 const { Placing } = require('../../dist/lib/placing.js')
 const { Settling } = require('../../dist/lib/settling.js')
@@ -18,7 +19,7 @@ function tap (type, name, note) {
   const original = type.prototype[name]
   type.prototype[name] = function (...args) {
     const result = original.apply(this, args)
-    if (current !== undefined) note(this, args, result)
+    current?.world.aside(() => note(this, args, result))
     return result
   }
 }
@@ -36,16 +37,14 @@ for (const name of ['push', 'putBack']) {
   })
 }
 
-const { look } = Placing.prototype
-Placing.prototype.look = function (nowMs) {
-  if (current === undefined) return look.call(this, nowMs)
-  const { lives, oracle } = current.world
-  oracle.placing = this
-  oracle.shown = undefined
-  lives.isLooking = true
-  look.call(this, nowMs)
-  lives.isLooking = false
-  if (oracle.shown !== undefined) lives.areAhead(...oracle.shown)
+const { add, remove } = IdleSet.prototype
+IdleSet.prototype.add = function (slot) {
+  current?.known.add(slot)
+  add.call(this, slot)
+}
+IdleSet.prototype.remove = function (slot) {
+  current?.known.delete(slot)
+  remove.call(this, slot)
 }
 
 /** Called around a method, with what it was called on and with. */
@@ -53,19 +52,48 @@ function around (type, name, before, after) {
   const original = type.prototype[name]
   type.prototype[name] = function (...args) {
     if (current === undefined) return original.apply(this, args)
-    before(this, args)
+    const { world } = current
+    world.aside(() => before(this, args))
     const result = original.apply(this, args)
-    after?.(this, args)
+    if (after !== undefined) world.aside(() => after(this, args))
     return result
   }
 }
-around(Placing, 'dispatch', () => current?.dispatches(), (placing) => current?.dispatched(placing))
-around(Settling, 'expire', () => current.expiring++, () => current.expiring--)
-around(Placing, 'isFreed', () => current.freeing++, () => current.freeing--)
-around(Placing, 'takeBackAll', (_placing, [actor]) => current.takesBack(actor), (_placing, [actor]) => current.tookBack(actor))
-around(SimulatedMailbox, 'takeBackMany', (mailbox, [limit]) => {
-  if (current.taking === 0 && limit !== Infinity) current.moves(mailbox, limit)
-})
+
+function watchPlacing (type) {
+  const { look } = type.prototype
+  type.prototype.look = function (nowMs) {
+    if (current === undefined) return look.call(this, nowMs)
+    const { lives, oracle } = current.world
+    oracle.placing = this
+    oracle.shown = undefined
+    lives.isLooking = true
+    look.call(this, nowMs)
+    lives.isLooking = false
+    if (oracle.shown !== undefined) oracle.world.aside(() => lives.areAhead(...oracle.shown))
+  }
+  around(type, 'dispatch', () => current?.dispatches(), (placing) => current?.dispatched(placing))
+  around(type, 'isFreed', () => current.freeing++, () => current.freeing--)
+  around(type, 'takeBackAll', (_placing, [actor]) => current.takesBack(actor), (_placing, [actor]) => current.tookBack(actor))
+}
+
+function watchSettling (type) {
+  around(type, 'expire', () => current.expiring++, () => current.expiring--)
+}
+
+function watchMailbox (type) {
+  around(type, 'takeBackMany', (mailbox, [limit]) => {
+    if (current.taking === 0 && limit !== Infinity) current.moves(mailbox, limit)
+  })
+}
+
+/** Look on at classes of these names, be they the built ones or broken copies. */
+function watch ({ Placing, Settling, SimulatedMailbox }) {
+  if (Placing !== undefined) watchPlacing(Placing)
+  if (Settling !== undefined) watchSettling(Settling)
+  if (SimulatedMailbox !== undefined) watchMailbox(SimulatedMailbox)
+}
+watch({ Placing, Settling, SimulatedMailbox })
 
 class Oracle {
   constructor (world) {
@@ -103,6 +131,8 @@ class Oracle {
     /** mailbox -> when it was last seen to have much to pass that was taken back */
     this.behindAtMs = new WeakMap()
     this.hasBehind = false
+    /** slots of which the pool knows that they idle */
+    this.known = new Set()
     current = this
   }
 
@@ -159,6 +189,11 @@ class Oracle {
     return !this.hasBehind || !(nowMs <= this.behindAtMs.get(mailbox) + 4 + this.world.slackMs)
   }
 
+  /** An actor goes on now, or has: which of them were behind when the host may have looked? */
+  noteBehind () {
+    for (const { mailbox } of this.world.crew.actors) if (mailbox?.isBehind) this.hasCaughtUp(mailbox)
+  }
+
   isDone ({ mailbox }) { return mailbox.depth === 1 && mailbox.hasReply && !mailbox.isHalted }
 
   /** All that it has begun is async and waits, and it may begin another. */
@@ -211,10 +246,11 @@ class Oracle {
       clock.now() - preemptedMs - atMostMs <= 2 * this.workOf(actor) + EPS
   }
 
-  /** Now, or when the host looked at its clock. */
-  progresses (mailbox) {
+  /** Now, or when the host looked at its clock; or not, where that is not known. */
+  progresses (mailbox, isSurely = true) {
     const { clock, preemptedMs } = this.world
-    this.progressAtMs.set(mailbox, [clock.now() - preemptedMs, clock.now()])
+    const sinceMs = isSurely ? clock.now() - preemptedMs : this.progressAtMs.get(mailbox)[0]
+    this.progressAtMs.set(mailbox, [sinceMs, clock.now()])
   }
 
   dispatches () {
@@ -229,7 +265,7 @@ class Oracle {
     if (--this.dispatching > 0 || this.hasMoved || queue.length > 0 || world.isClosing) return
     if (this.open !== this.openBefore) return // the gate may have looked after that
     const idle = world.crew.actors.find((actor) => this.isIdle(actor))
-    if (idle === undefined) return
+    if (idle === undefined || world.hasGlanced) return
     const deep = world.crew.actors.filter((actor) => this.mayTake(actor) && actor.mailbox.depth > 1)
       .sort((one, other) => this.workOf(other) - this.workOf(one))
     if (deep.length === 0 || this.workOf(deep[0]) < 0.1 + EPS) return
@@ -253,7 +289,7 @@ class Oracle {
     const { clock } = this.world
     if (!this.isSlow(actor)) return
     const [sinceMs] = this.progressAtMs.get(actor.mailbox) ?? [-Infinity]
-    if (actor.mailbox.hasReply) this.world.note(`jobs of actor ${actor.slot.id} are taken back, and a reply of it is not read`)
+    if (actor.mailbox.hasReply && !this.world.hasGlanced) this.world.note(`jobs of actor ${actor.slot.id} are taken back, and a reply of it is not read`)
     if (clock.now() - sinceMs <= (this.patienceMs.get(actor.mailbox) ?? 1)) this.world.note(`jobs of actor ${actor.slot.id} are taken back ${clock.now() - sinceMs} ms after it settled one`)
   }
 
@@ -300,10 +336,13 @@ class Oracle {
     if (mailbox.isHalted) world.fail(`job ${record.order} is given to actor ${slot.id}, which is halted`)
     if (depth === 0 && mailbox.isBehind) world.fail(`job ${record.order} is given to actor ${slot.id}, which has not passed what was taken back`)
     const isDone = this.isDone(actor)
-    const hasRoom = depth === 0 || isDone || this.hasRoom(actor, false) || this.mayFollow(actor, record)
-    const aheadMs = depth !== 1 || this.isAwaiting(actor, false) ? 0 : this.workOf(actor)
+    // an actor that went on while the host looked was in another state when it did
+    const hasGlanced = world.hasGlanced && depth > 0
+    const hasRoom = depth === 0 || isDone || hasGlanced || this.hasRoom(actor, false) || this.mayFollow(actor, record)
+    const aheadMs = depth !== 1 || hasGlanced || this.isAwaiting(actor, false) ? 0 : this.workOf(actor)
     this.patienceMs.set(mailbox, aheadMs < 1 + EPS ? 1 : 2 * aheadMs - EPS)
-    if (depth === 0 || (!mailbox.isWaking && this.isAwaiting(actor))) this.progresses(mailbox)
+    if (hasGlanced) this.progresses(mailbox, false)
+    else if (depth === 0 || (!mailbox.isWaking && this.isAwaiting(actor))) this.progresses(mailbox)
     if (record.hasTransfer && depth > 0 && !isDone) world.fail(`job ${record.order} has buffers to move and has to wait behind others`)
     if (!hasRoom && !isMoved) world.fail(`job ${record.order} is put behind ${this.workOf(actor)} ms of work in ${depth} jobs`)
     if (job.isKeyed) return this.atHome(record, actor)
@@ -316,6 +355,7 @@ class Oracle {
         world.fail(`job ${record.order} is given before job ${other.order}, whose turn it is`)
       }
     }
+    if (world.hasGlanced) return
     const idle = world.crew.actors.find((other) => this.isIdle(other))
     if (idle !== undefined && idle.slot.id < slot.id) world.fail(`job ${record.order} is given to actor ${slot.id} while ${idle.slot.id} idles`)
     if (depth === 0 || isDone || isMoved) return
@@ -415,9 +455,9 @@ class Oracle {
   /** After each step of host or actor. */
   always () {
     const { world } = this
+    this.noteBehind()
     for (const actor of world.crew.actors) {
       const { mailbox } = actor
-      if (mailbox?.isBehind) this.hasCaughtUp(mailbox)
       const workMs = mailbox === undefined || mailbox.depth === 0 ? 0 : this.workOf(actor)
       if (Math.abs(actor.workMs - workMs) > 1e-4) world.fail(`actor ${actor.slot.id} is said to have ${actor.workMs} ms of work, and has ${workMs}`)
     }
@@ -469,6 +509,12 @@ class Oracle {
     }
     for (const actor of crew.actors) {
       const { state, slot, mailbox } = actor
+      // the host looks each 2 ms whether one of an open tier has caught up
+      const mayWait = slot.tier > 1 || mailbox?.isBehind !== false ||
+        nowMs <= (this.behindAtMs.get(mailbox) ?? -Infinity) + world.slackMs - 1
+      if (state === 'open' && mailbox.depth === 0 && !this.known.has(slot.id) && !mayWait) {
+        world.fail(`actor ${slot.id} idles, and the pool does not know`)
+      }
       if (mailbox === undefined || mailbox.hasEnded || mailbox.depth === 0) continue
       const jobs = mailbox.held
       const isStuck = () => mailbox.hasReply || jobs.some(({ isSettled }) => isSettled)
@@ -512,4 +558,4 @@ class Oracle {
   }
 }
 
-module.exports = { Oracle, EPS }
+module.exports = { Oracle, EPS, watch }

@@ -6,8 +6,9 @@ const { randomOf } = require('../../dist/lib/simulator/random.js')
 const { VirtualClock } = require('../../dist/lib/simulator/clock.js')
 const { SimulatedThreads } = require('../../dist/lib/simulator/threads.js')
 const { KeyedJobs } = require('../../dist/lib/keys.js')
-const { Slots } = require('../../dist/lib/slots.js')
-const { Scheduler } = require('../../dist/lib/scheduler.js')
+// called by their modules, where broken copies may stand
+const scheduling = require('../../dist/lib/scheduler.js')
+const slots = require('../../dist/lib/slots.js')
 const { checkOptions } = require('../../dist/lib/options.js')
 const { channels } = require('../../dist/lib/trace.js')
 const { Lives } = require('./lives.js')
@@ -22,6 +23,14 @@ class Violation extends Error {}
 
 const base = checkOptions({ jobs: __filename, callerStack: false, retireMs: 0, ageMs: 20 })
 let current
+// words that all threads share; nobody but the scheduler's own code is shown that they change meanwhile
+for (const name of ['load', 'compareExchange']) {
+  const original = Atomics[name]
+  Atomics[name] = (...args) => {
+    current?.glance()
+    return original(...args)
+  }
+}
 channels.gate.subscribe(({ pool, openTier }) => {
   if (pool === current?.identity) current.openTier = openTier
 })
@@ -64,7 +73,8 @@ class World {
     const random = this.random = randomOf(Math.imul(seed, 0x9e3779b1) ^ 0x5bd1e995)
     const chance = this.chance = (share) => random() < share
     this.upTo = (most) => Math.floor(random() * (most + 1))
-    const { mood, layout, options, times } = drawSettings(random, base)
+    const { mood, layout, options, times } = drawSettings(random, base, broken.mood)
+    this.times = times
     this.clock = new VirtualClock(times)
     this.identity = { name: 'simulated' }
     this.mood = mood
@@ -103,6 +113,12 @@ class World {
     this.slackMs = 5
     /** time for which the host was off its cpu in this step */
     this.preemptedMs = 0
+    /** reads of shared words until an actor goes on just before one */
+    this.untilGlance = times.glances === 0 ? Infinity : 1
+    /** an actor has gone on in this step between two of the host's reads, so that each was true in its time only */
+    this.hasGlanced = false
+    /** who reads is not the scheduler */
+    this.isAside = false
     /** replacements are not always tried again at once */
     this.bootsMayFail = mood.bootDies > 0 || this.options.bootTimeoutMs < 4 || mood.tells > 0
     this.parts = {
@@ -119,25 +135,50 @@ class World {
         this.slackMs += ms
         this.clock.preempt(ms)
       },
+      glance: (mailbox) => this.glance(mailbox),
       watch: this
+    }
+  }
+
+  /** The scheduler reads a word that this actor writes, or any: now and then one of them goes on just before. */
+  glance (mailbox) {
+    if (this.isAside || !this.clock.isHost || --this.untilGlance > 0) return
+    const { clock, upTo, chance, times } = this
+    this.untilGlance = 1 + upTo(2 * times.glances)
+    this.isAside = true
+    this.oracle?.noteBehind()
+    do {
+      if (clock.hurry(upTo, chance(0.8) ? mailbox : undefined)) this.hasGlanced = true
+    } while (chance(0.5))
+    this.isAside = false
+  }
+
+  /** What is done here the scheduler does not do. */
+  aside (does) {
+    const { isAside } = this
+    this.isAside = true
+    try {
+      return does()
+    } finally {
+      this.isAside = isAside
     }
   }
 
   async run () {
     if (isTraced) this.log(JSON.stringify([this.mood, this.plan.tiers, { ...this.options, jobs: undefined }]))
     const { clock, broken } = this
-    const scheduler = this.scheduler = new Scheduler(this.plan, { ...this.options, ...broken.options }, {
+    const scheduler = this.scheduler = new scheduling.Scheduler(this.plan, { ...this.options, ...broken.options }, {
       clock,
       hire: (plan, options, load, events, kept) => {
         this.load = load
         const told = broken.events?.(events) ?? events
-        this.crew = new Slots(plan, options, clock, load, {
+        this.crew = new slots.Slots(plan, options, clock, load, {
           ...told,
           changed: (actor) => {
             if (isTraced) this.log(`actor ${actor.slot.id} is ${actor.state}: ${actor.reason}`)
             if (actor.state === 'open') this.opened.add(actor.mailbox)
             told.changed(actor)
-            this.lives.changed(actor)
+            this.aside(() => this.lives.changed(actor))
           },
           message: (actor, mailbox, message) => {
             const isStray = message !== 0 && message.type === 'stray'
@@ -212,7 +253,7 @@ class World {
         ...started,
         kill: (reason) => {
           if (isTraced) this.log(`actor ${slot.id} is told to end: ${reason.message}`)
-          this.lives.kills(slot, started.mailbox, reason)
+          this.aside(() => this.lives.kills(slot, started.mailbox, reason))
           this.killed.add(started.mailbox)
           started.kill(reason)
         }
@@ -251,7 +292,7 @@ class World {
     if (cancel !== undefined) options.signal = cancel.controller.signal
     const waitingBefore = this.waiting()
     const isTooLong = this.oracle.isTooLong(waitingBefore, record)
-    const couldRun = this.oracle.couldRun(record)
+    const couldRun = this.aside(() => this.oracle.couldRun(record))
     this.wasFull = false
     record.order = this.records.length
     this.records.push(record)
@@ -275,13 +316,13 @@ class World {
       if (isRefused) this.quarantined++
       else if (!isBroken) this.refused++
       if (isRefused) this.isQuarantined(record)
-      else if (couldRun) this.fail(`job ${record.order} is refused while an actor may have it`)
+      else if (couldRun && !this.hasGlanced) this.fail(`job ${record.order} is refused while an actor may have it`)
       else if (isBroken) {
         if (!this.isBroken()) this.fail(`job ${record.order} is told that no actor is left`)
       } else if (waitingBefore < this.options.maxQueued && !isTooLong) {
         this.fail(`job ${record.order} is refused with ${waitingBefore} of ${this.options.maxQueued} waiting`)
       }
-      return this.look()
+      return this.aside(() => this.look())
     }
     if (clock.now() < this.fatal.get(name).surelyMs) this.fail(`job ${record.order} is accepted in quarantine`)
     if (record.settled === 0 && record.slot < 0 && waitingBefore >= this.options.maxQueued && !this.wasFull) {
@@ -373,7 +414,7 @@ class World {
     if ((code === 'ok' || code === 'error') && (!record.hasReplied || (record.ends !== code && !record.obeys))) {
       this.fail(`job ${order} is to end by ${record.ends} and ends by ${code}`)
     }
-    if (!['ok', 'error', 'RESULT_UNCLONEABLE'].includes(code) && record.hasReplied) this.fail(`job ${order} had replied and is told of ${code}`)
+    if (!['ok', 'error', 'RESULT_UNCLONEABLE'].includes(code) && record.hasReplied && !this.isNew(record)) this.fail(`job ${order} had replied and is told of ${code}`)
     if (code === 'ACTOR_EXIT' && !this.isClosing) {
       if (record.claims === 0 && (!record.hasTransfer || this.wasStopped)) {
         this.fail(`job ${order} had not begun and is told that its actor died`)
@@ -425,7 +466,7 @@ class World {
     if (this.hasClosed) this.fail(`job ${order} is given after close()`)
     if (record.hasTransfer && record.slot !== -1) this.fail(`job ${order} has moved its buffers and is given again`)
     if (this.killed.has(actor.mailbox)) this.fail(`job ${order} is given to an actor that is told to end at once`)
-    this.oracle.given(job, actor)
+    this.aside(() => this.oracle.given(job, actor))
     record.job = job
     record.slot = slot
     record.givenAtMs = this.clock.now()
@@ -456,11 +497,15 @@ class World {
     if (isTraced) this.log(`actor ${slot} has replied to job ${record.order}`)
     record.hasReplied = true
     record.repliedAtMs = this.clock.now()
+    record.repliedIn = this.steps
   }
+
+  /** Has it replied just now, between two of the host's reads? */
+  isNew ({ repliedIn }) { return this.hasGlanced && repliedIn === this.steps }
 
   read (job, slot, runMs) {
     if (isTraced) this.log(`the reply of job ${job.input.order} is read`)
-    this.oracle.read(job, slot, runMs)
+    this.aside(() => this.oracle.read(job, slot, runMs))
   }
 
   heard (mailbox, message) { return this.tidings.hear(mailbox, message) }
@@ -485,6 +530,7 @@ class World {
 
   step (untilMs) {
     this.preemptedMs = 0
+    this.hasGlanced = false
     if (!this.clock.step(untilMs)) return false
     if (++this.steps > STEP_LIMIT) this.fail('it does not come to rest')
     this.look()
@@ -617,6 +663,7 @@ class World {
       if (close.error !== undefined) throw close.error
       if (close.isDone) break
       this.preemptedMs = 0
+      this.hasGlanced = false
       if (!clock.step(latestMs)) this.fail('close() does not end')
       if (++this.steps > STEP_LIMIT) this.fail('close() does not come to rest')
       this.look()
