@@ -54,9 +54,9 @@ async function measure (shards: readonly Shard[], addresses: readonly Address[],
 /** Look at each Redis. Returns what to print, and sets the exit status to 1 if something is wrong. */
 export async function runDoctor (flags: Flags): Promise<string> {
   const { redis, env, region, shown } = readPlace(flags)
-  const options = { env, region, allowVolatile: flags['allow-volatile'] === true }
-  const { diagnose } = await import('../remote/diagnosis.js')
   const addresses = Array.isArray(redis) ? redis : shown.map(() => redis)
+  const options = { env, region, allowVolatile: flags['allow-volatile'] === true, shards: addresses.length }
+  const { diagnose } = await import('../remote/diagnosis.js')
   const shards: Shard[] = await Promise.all(addresses.map(async (address, shard) =>
     ({ shard, redis: shown[shard]!, findings: await diagnose(address, shard, options) })))
   if (flags.bench === true) await measure(shards, Array.isArray(redis) ? redis : [redis], env)

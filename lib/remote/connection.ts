@@ -81,7 +81,11 @@ export function connect (address: RedisAddress, kind: keyof typeof kinds, name: 
     if (copy instanceof Cluster) {
       copy.on('+node', checkQuietly)
       listenQuietly(copy)
-    } else checkQuietly(copy)
+    } else {
+      checkQuietly(copy)
+      // see `Standing`
+      copy.options.autoResendUnfulfilledCommands = false
+    }
     return copy
   }) as never
   return client
@@ -209,6 +213,13 @@ export interface ServerFacts {
   readonly maxMemory: number,
   readonly usedMemory: number
 }
+
+/** The servers behind it that have keys. */
+export const mastersOf = (client: Client): Redis[] => client instanceof Redis ? [client] : client.nodes('master')
+
+/** Where it connects to, and with which TLS; undefined for a cluster. */
+export const targetOf = (client: Client): { host?: string, port?: number, tls?: object } | undefined =>
+  client instanceof Redis ? client.options : undefined
 
 /** Did `readFacts` fail since the user has not the right to? */
 export const isForbidden = (error: unknown): boolean => /^NOPERM/.test((error as Error).message)

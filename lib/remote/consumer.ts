@@ -95,6 +95,7 @@ export class Consumer implements Serving {
       maxDataText: maxEnvelopeText(inlineBytes),
       now: () => this.#clock.now(),
       spilled: this.#keys.spilled(queue),
+      woken: (id) => this.#keys.woken(queue, id),
       connection: this.#client as never,
       prefix: this.#keys.prefix,
       concurrency: 1,

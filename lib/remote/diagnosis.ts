@@ -1,9 +1,11 @@
-// Looks at one Redis as the tier will use it: version, settings, rights, latency, clock, and queues that nobody serves.
+// Looks at one Redis as the tier will use it: version, settings, rights, latency, clock, unserved queues, old keys.
 import './peers.js'
 import { once } from 'node:events'
-import { BrokerClock, connect, isForbidden, readFacts, reasonOf } from './connection.js'
+import { BrokerClock, connect, isForbidden, readFacts, reasonOf, targetOf } from './connection.js'
 import { Keys } from './keys.js'
-import { withoutAddress } from './words.js'
+import { leftovers } from './leftovers.js'
+import { inWords, isPassing, withoutAddress } from './words.js'
+import { wireAt } from './wire.js'
 import type { Client, RedisAddress, ServerFacts } from './connection.js'
 
 /** `bad`: the tier will not work as promised; `warn`: it will, but somebody should know. */
@@ -14,6 +16,8 @@ export interface DiagnosisOptions {
   readonly env: string
   readonly region: string
   readonly allowVolatile: boolean
+  /** of the deployment; keys of others are old ones. @default this shard is the last */
+  readonly shards?: number
   /** @default Date.now */
   readonly now?: () => number
 }
@@ -36,12 +40,14 @@ export async function diagnose (address: RedisAddress, shard: number, options: D
   }
   const keys = new Keys(options.env, options.region, shard)
   const findings: Finding[] = [{ level: 'ok', what: 'connection', text: 'reached' }]
-  const looks = { server: lookAtServer, rights: lookAtRights, latency: lookAtTime, queues: lookAtQueues }
+  const looks = {
+    server: lookAtServer, rights: lookAtRights, latency: lookAtTime, queues: lookAtQueues, keys: lookForOldKeys
+  }
   for (const [what, look] of Object.entries(looks)) {
     try {
-      findings.push(...await look(client, keys, options))
+      findings.push(...await look(client, keys, options, shard))
     } catch (error) {
-      findings.push({ level: 'bad', what, text: `could not be looked at: ${(error as Error).message}` })
+      findings.push({ level: 'bad', what, text: `could not be looked at: ${inWords((error as Error).message)}` })
     }
   }
   client.disconnect()
@@ -56,9 +62,12 @@ async function reach (address: RedisAddress): Promise<Client | string> {
     await once(client, 'ready', { signal: AbortSignal.timeout(CONNECT_MS) })
     return client
   } catch {
+    const { host, port, tls } = targetOf(client) ?? {}
     client.disconnect()
     // it names the address that was tried
-    return reason.startsWith('connection refused at') ? reason : withoutAddress(reason)
+    if (reason.startsWith('connection refused at')) return reason
+    if (host === undefined || port === undefined) return withoutAddress(reason)
+    return await wireAt(host, port, tls) ?? withoutAddress(reason)
   }
 }
 
@@ -147,13 +156,18 @@ async function lookAtRights (client: Client, keys: Keys): Promise<Finding[]> {
     ['CLIENT SETNAME', () => client.client('SETNAME', 'fs-doctor')]
   ]
   const denied = new Set<string>()
+  const states = new Set<string>()
   for (const [name, run] of tries) {
     await run().catch((error: Error) => {
       if (/NOPERM/.test(error.message)) denied.add(name)
-      else if (!/NOSCRIPT/.test(error.message)) throw error
+      else if (isPassing(error)) states.add(inWords(error.message))
+      // expected, or follows from a refusal before it
+      else if (!/NOSCRIPT|WRONGTYPE|EXECABORT/.test(error.message)) throw error
     })
   }
-  return [denied.size === 0
+  const writes = [...states].map((state): Finding =>
+    ({ level: 'bad', what: 'writes', text: `no job can be handed over or answered now: ${state}${/full/.test(state) ? '; raise maxmemory, or remove what else lies there' : ''}` }))
+  return [...writes, denied.size === 0
     ? { level: 'ok', what: 'rights', text: `every command is allowed on ${keys.prefix}*` }
     : { level: 'bad', what: 'rights', text: `refused on ${keys.prefix}*: ${[...denied].join(', ')}` }]
 }
@@ -193,6 +207,15 @@ async function lookAtQueues (client: Client, keys: Keys, { now = Date.now }: Dia
     else findings.push({ level: 'ok', what: `queue ${queue}`, text: numbers })
   }
   return findings
+}
+
+async function lookForOldKeys (client: Client, _keys: Keys, options: DiagnosisOptions, shard: number):
+Promise<Finding[]> {
+  const { env, region, shards = shard + 1, now = Date.now } = options
+  const lines = await leftovers(client, shard, shards, env, region, now)
+  if (lines === undefined) return [{ level: 'ok', what: 'old keys', text: 'not looked for: SCAN is refused to this user' }]
+  if (lines.length === 0) return [{ level: 'ok', what: 'old keys', text: 'none seen' }]
+  return lines.map((text) => ({ level: 'warn', what: 'old keys', text }))
 }
 
 const mega = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(0)} MB`

@@ -19,6 +19,8 @@ export class Keys {
   list (queue: string, name: 'wait' | 'paused' | 'prioritized' | 'active' | 'delayed' | 'failed' | 'meta'): string { return `${this.prefix}:${queue}:${name}` }
   /** sorted set of living workers, by the time until which they are believed to live */
   alive (queue: string): string { return `${this.prefix}:alive:${queue}` }
+  /** what ends the wait of one worker for a job */
+  woken (queue: string, worker: string): string { return `${this.prefix}:woken:${queue}:${worker}` }
   /** ended jobs that were not durable, by the time of their end; BullMQ's own sets have the durable ones */
   spilled (queue: string): string { return `${this.prefix}:${queue}:spilled` }
   /** a payload too large for the record; with the fingerprint of a keyed one: a key may come with another input */

@@ -3,9 +3,12 @@ import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import t from 'tap'
 import { bullmqTier } from '#lib/remote/bullmq'
+import { diagnose } from '#lib/remote/diagnosis'
 import { until } from '../fixtures/until'
+import { makeCertificates } from './certificates'
 import { documentedRule, echo, served } from './deployment'
 import { freePort, needsRedis, startRedis } from './server'
+import type { RedisAddress } from '#lib/remote/connection'
 
 const skip = needsRedis(t)
 const cli = join(__dirname, '../../dist/lib/cli.js')
@@ -62,7 +65,7 @@ t.test('full memory is wrong, and so is a user who may not publish: the commands
   t.notMatch(JSON.stringify(json), /secret/)
   await redis.client.config('SET', 'maxmemory', '1mb')
   t.match(report(redis.url).shards[0]!.findings.filter(({ level }) => level === 'bad'),
-    [{ what: 'memory' }, { what: 'rights', text: "could not be looked at: OOM command not allowed when used memory > 'maxmemory'." }])
+    [{ what: 'memory' }, { what: 'writes', text: 'no job can be handed over or answered now: its memory is full (maxmemory); raise maxmemory, or remove what else lies there' }])
 })
 
 t.test('a user who may not run INFO: doctor says what is not known, the server says it once in its log, also when it connects again', { skip }, async (t) => {
@@ -119,4 +122,41 @@ t.test('nobody there, a wrong password, a wrong URL: status 1 and the reason, ne
   const bad = doctor('--redis', 'http://u:secret@x')
   t.match([bad.status, bad.error], [1, /^fastify-spillover: option --redis: expected redis:\/\/ or rediss:\/\/ URLs\n$/])
   for (const { out, error } of [away, wrong, bad]) t.notMatch(out + error, /secret/)
+})
+
+t.test('TLS and plain text at cross purposes, a wrong CA and a wrong name: what was expected, what was got, what to do', { skip }, async (t) => {
+  const tls = makeCertificates(t)
+  const port = await freePort()
+  const redis = await startRedis(t, ...tls.options(port), '--requirepass', 'right')
+  const ask = async (address: RedisAddress): Promise<string> => {
+    const [finding] = await diagnose(address, 0, { env: 'e', region: 'r1', allowVolatile: false })
+    return `${finding!.what}: ${finding!.text}`
+  }
+  t.equal(await ask(`redis://:right@127.0.0.1:${port}`),
+    'connection: expected plain text (redis://), got TLS: use rediss:// or `tls` for this port')
+  t.equal(await ask({ url: `rediss://:right@127.0.0.1:${redis.port}`, tls: { ca: tls.ca } }),
+    'connection: expected TLS (rediss:// or `tls`), got plain text: use redis:// for this port, or its TLS port')
+  t.match(await ask({ url: `rediss://:right@127.0.0.1:${port}`, tls: { ca: tls.otherCa } }),
+    /^connection: its certificate is signed by none that this client knows \([A-Z_]+\): give its CA in tls\.ca or NODE_EXTRA_CA_CERTS$/)
+  t.equal(await ask({ url: `rediss://:right@127.0.0.1:${port}`, tls: { ca: tls.ca, servername: 'elsewhere' } }),
+    'connection: its certificate is not for the name that was asked for (ERR_TLS_CERT_ALTNAME_INVALID): use a name that is in it, or set tls.servername')
+  t.equal(await ask({ url: `rediss://:right@127.0.0.1:${port}`, tls: { ca: tls.ca } }), 'connection: reached')
+})
+
+t.test('old keys: of a shard that is none, of a queue that was given up; not those of queues in use; not looked for without the right to SCAN', { skip }, async (t) => {
+  const redis = await startRedis(t)
+  const old = (...args: string[]): string[] => report(redis.url, '--env', 'e', ...args).shards[0]!.findings
+    .filter(({ what }) => what === 'old keys').map(({ level, text }) => `${level} ${text}`)
+  t.strictSame(old(), ['ok none seen'])
+  await redis.client.mset('{fs:e:r1:0}:a@1:id', 1, '{fs:e:r1:0}:a@1:x', 1, '{fs:e:r1:0}:b@1:id', 1, '{fs:e:r1:0}:c@1:id', 1,
+    '{fs:e:r1:1}:a@1:id', 1, '{fs:other:r1:7}:a@1:id', 1)
+  await redis.client.lpush('{fs:e:r1:0}:b@1:wait', 'waits')
+  await redis.client.zadd('{fs:e:r1:0}:alive:c@1', Date.now() + 60_000, 'worker:1')
+  t.strictSame(old(), [
+    'warn 2 keys {fs:e:r1:0}:a@1:* of a queue that nobody serves and where no job waits: they stay until somebody removes them',
+    'warn 1 keys {fs:e:r1:1}:a@1:* of no shard of this deployment: they stay until somebody removes them'
+  ])
+  await redis.client.call('ACL', 'SETUSER', 'app', 'on', '>secret', '~*', '&*', '+@all', '-scan')
+  t.strictSame(report(redis.url.replace('//', '//app:secret@'), '--env', 'e').shards[0]!.findings
+    .filter(({ what }) => what === 'old keys').map(({ text }) => text), ['not looked for: SCAN is refused to this user'])
 })
