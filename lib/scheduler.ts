@@ -489,7 +489,7 @@ export class Scheduler {
       this.#placing.remove(job)
       this.#settling.fail(job, 'exit', this.#unavailable(job))
     }
-    this.#placing.dispatch() // what its mailbox had, and the keys of a failed actor have another home
+    this.#placing.dispatch() // the keys of a failed actor have another home
   }
 
   /** A durable job always goes through the engine. */

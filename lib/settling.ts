@@ -263,10 +263,7 @@ export class Settling {
     entry.jobs.add(job)
   }
 
-  /**
-   * An actor is gone: what it had replied is settled, what it had not begun waits, the rest is told. That its slot has
-   * changed has jobs placed anew.
-   */
+  /** An actor is gone: what it had replied is settled, what it had not begun goes elsewhere, the rest is told. */
   onGone (actor: Actor<Job>, mailbox: Mailbox<Job>, reason: unknown): void {
     this.#nowMs = this.#clock.now()
     mailbox.readMessages() // what was logged before the death
@@ -284,6 +281,7 @@ export class Settling {
       this.#blame(claimed[0]!.kind, describe(reason))
     }
     for (const job of claimed) this.#replace(job, actor, reason, true)
+    if (!this.isClosed) this.#clock.soon(() => this.#placing.dispatch())
   }
 
   /** A job that had ended has thrown: nobody is hurt, and its actor, whose state is unknown now, is replaced. */
