@@ -55,7 +55,8 @@ for (const name of names()) {
 t.test('a job that breaks Promise.prototype.then: a warning names both, a new thread takes over, then it may', async (t) => {
   const lines: string[] = []
   const write = (text: unknown): void => { lines.push(String(text)) }
-  const pool = await start(t, { log: { trace: write, debug: write, info: write, warn: write, error: write, fatal: write } })
+  const log = { trace: write, debug: write, info: write, warn: write, error: write, fatal: write }
+  const pool = await start(t, { log })
   const thread = await offload(pool, 'thread')
   await offload(pool, 'meddle', 'promiseThen')
   const next = await offload(pool, 'thread')
