@@ -186,9 +186,6 @@ const mutations = {
   ], [
     'if (isBehind)\n            this.#waitFor', 'if (mayIdle && actor.mailbox.isBehind)\n            this.#waitFor'
   ]))],
-  'the bell is asked for, and no look follows': [/hang|come to rest|is not read/, copy('settling', [
-    'this.#read(actor); // a reply written before the bell was asked for', ''
-  ])],
   'the bell is asked for with a job, and no look follows': [/hang|come to rest|is not read/, copy('settling', [
     'if (actor.mailbox.hasReply)\n            this.#clock.soon', 'if (false)\n            this.#clock.soon'
   ])],
@@ -201,7 +198,7 @@ const mutations = {
   'an actor is taken off by a look and a write': [/active is/, copy('load', [
     'Atomics.compareExchange(this.#words, at, 1, 0) === 1', '(Atomics.load(this.#words, at), Atomics.store(this.#words, at, 0), true)'
   ])],
-  'a refused job waits nevertheless': [/is refused and settles|was refused and ran|held, with|accepted, |backlog is|waits/, copy('scheduler', [
+  'a refused job waits nevertheless': [/threw TypeError|is refused and settles|was refused and ran|held, with|accepted, |backlog is|waits/, copy('scheduler', [
     'throw this.#overloaded(job.kind, openActors, backlog, job)',
     'this.#placing.enqueue(job); throw this.#overloaded(job.kind, openActors, backlog, job)'
   ])],
