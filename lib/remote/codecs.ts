@@ -8,6 +8,9 @@ import type { Codec, RemoteOutcome } from './contract.js'
 /** A value as it travels. */
 export interface Encoded { readonly codec: string, readonly payload: string }
 
+/** An error as it travels: where JSON would change its own properties, or what was thrown, `exact` has them as well. */
+export type ExactError = WireError & { exact?: Encoded }
+
 export class Codecs {
   readonly #codecs: readonly Codec[]
 
@@ -24,9 +27,32 @@ export class Codecs {
     return undefined
   }
 
+  /** The same error, and those that it brings along. */
+  exactly (wire: WireError): ExactError {
+    const carried = 'own' in wire ? wire.own : wire.value
+    const exact = jsonCodec.encode(carried) === undefined ? this.encode(carried) : undefined
+    return {
+      ...wire,
+      ...exact && { exact },
+      ...'own' in wire && wire.cause && { cause: this.exactly(wire.cause) },
+      ...'own' in wire && wire.errors && { errors: wire.errors.map((error) => this.exactly(error)) }
+    }
+  }
+
+  #restored ({ exact, ...wire }: ExactError): WireError {
+    const carried = exact && this.named(exact.codec)?.decode(exact.payload)
+    if (!('own' in wire)) return exact ? { value: carried } : wire
+    return {
+      ...wire,
+      ...typeof carried === 'object' && carried !== null && { own: carried as Record<string, unknown> },
+      ...wire.cause && { cause: this.#restored(wire.cause) },
+      ...wire.errors && { errors: wire.errors.map((error) => this.#restored(error)) }
+    }
+  }
+
   /** The value of an outcome. Throws the job's own error, or one of ours. */
   valueOf (job: string, outcome: RemoteOutcome): unknown {
-    if (outcome.status !== 'ok') throw decodeError(parseSafely(outcome.error) as WireError)
+    if (outcome.status !== 'ok') throw decodeError(this.#restored(parseSafely(outcome.error) as ExactError))
     const codec = this.named(outcome.codec)
     if (codec === undefined) throw new errors.REMOTE_ENVELOPE(job, `codec ${outcome.codec.slice(0, 20)} is not known here`)
     return codec.decode(outcome.payload)

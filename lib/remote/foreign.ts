@@ -27,7 +27,7 @@ Promise<RunResult> {
     if (encoded === undefined) throw new errors.RESULT_UNCLONEABLE(job, 'it cannot travel to another machine as it is')
     return { status: 'ok', ...encoded }
   } catch (error) {
-    return resultOf(error, signal)
+    return resultOf(error, signal, codecs)
   }
 }
 
@@ -40,20 +40,20 @@ function decodeInput (job: string, codec: Codec, payload: string): unknown {
 }
 
 /** What an error of a run means for the engine. */
-function resultOf (error: unknown, signal: AbortSignal): RunResult {
-  const failed = { status: 'failed', error: toText(error) } as const
+function resultOf (error: unknown, signal: AbortSignal, codecs: Codecs): RunResult {
+  const failed = { status: 'failed', error: toText(error, codecs) } as const
   if (signal.aborted && signal.reason === SHUTDOWN) return { ...failed, putBack: true }
   const isOurs = (...keys: (keyof typeof errors)[]): boolean => keys.some((key) => error instanceof errors[key])
   // this pool could not run it, another one may
   if (isOurs('CLOSED', 'NOT_READY', 'OVERLOADED', 'QUEUE_TIMEOUT')) return { ...failed, putBack: true }
-  if (signal.aborted && signal.reason instanceof errors.REMOTE_EXPIRED) return { status: 'expired', error: toText(signal.reason) }
+  if (signal.aborted && signal.reason instanceof errors.REMOTE_EXPIRED) return { status: 'expired', error: toText(signal.reason, codecs) }
   if (isOurs('CANCELLED')) return { ...failed, status: 'cancelled' }
   return { ...failed, mayRetry: !isOurs('REMOTE_ENVELOPE', 'UNKNOWN_JOB', 'RESULT_UNCLONEABLE', 'RESULT_PAYLOAD', 'INPUT_UNCLONEABLE') }
 }
 
-/** JSON of a thrown thing; own properties that are no JSON are left out, and the text is bounded. */
-function toText (thrown: unknown): string {
-  const wire = encodeError(thrown)
+/** JSON of a thrown thing, with what JSON would change once more as it is, where that travels; the text is bounded. */
+function toText (thrown: unknown, codecs: Codecs): string {
+  const wire = codecs.exactly(encodeError(thrown))
   for (let depth = 0; depth < 2; depth++) {
     try {
       const text = JSON.stringify(wire, (_key, value: unknown) => typeof value === 'bigint' ? String(value) : value)
@@ -61,6 +61,7 @@ function toText (thrown: unknown): string {
     } catch {
       // a cycle among its own properties
     }
+    delete wire.exact
     if ('own' in wire) {
       Object.assign(wire, {
         own: pick(wire.own),

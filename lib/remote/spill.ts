@@ -8,7 +8,7 @@ import { isQueuePart, queueOf } from './id.js'
 import { checkRemote } from './overflowing.js'
 import { Refusals } from './refusals.js'
 import type { Overflow, OverflowCall, OverflowPool } from '../jobs.js'
-import type { RefusalKey, RemoteStats, RemoteTicket, RemoteTier, Served, Serving } from './contract.js'
+import type { RefusalKey, RemoteOutcome, RemoteStats, RemoteTicket, RemoteTier, Served, Serving } from './contract.js'
 import type { RemoteChecked, RemoteOptions } from './overflowing.js'
 
 export type { RemoteJobOptions, RemoteOptions } from './overflowing.js'
@@ -140,13 +140,13 @@ export class Spill implements Overflow {
   /** Result of a spilled job; a job that certainly is nowhere, or may run twice, runs here after all. */
   async #wait (call: OverflowCall, ticket: RemoteTicket): Promise<unknown> {
     const { signal, idempotent } = call.options
+    let outcome: RemoteOutcome
     try {
-      const outcome = await race(ticket.done, signal, () => {
+      outcome = await race(ticket.done, signal, () => {
         ticket.detach()
         this.#tier.cancel(ticket.id, 'its caller went away').catch(() => {}) // its deadline ends it
         return Object.assign(new errors.CANCELLED(call.job, 'while on another machine'), { cause: signal!.reason })
       })
-      return this.#codecs.valueOf(call.job, outcome)
     } catch (error) {
       const { isCertain } = error as { isCertain?: boolean }
       const isLost = error instanceof errors.REMOTE_LOST || isCertain === false
@@ -154,6 +154,7 @@ export class Spill implements Overflow {
       this.#ran++
       return await call.runHere()
     }
+    return this.#codecs.valueOf(call.job, outcome)
   }
 }
 
