@@ -13,6 +13,8 @@ const OFTEN = ['Object', 'Function', 'Array', 'Promise', 'Map', 'Set', 'JSON', '
 const SELDOM = ['WeakMap', 'WeakSet', 'Symbol', 'String', 'Number', 'Boolean', 'BigInt', 'RegExp', 'Date', 'Error',
   'Math', 'ArrayBuffer', 'SharedArrayBuffer', 'DataView', 'Uint8Array', 'Int32Array', 'Float64Array', 'Buffer',
   'EventTarget', 'AbortController', 'AbortSignal']
+/** What ports inherit and Node's own code calls, also when a thread ends. */
+const INHERITED = ['on', 'once', 'off', 'addListener', 'removeListener', 'emit']
 const TIMERS = /^(set|clear)(Timeout|Interval|Immediate)$|^queueMicrotask$/
 /** What Node's own code asks plain objects for: not every name that is added can be listed. */
 const ABSENT = ['then', 'value', 'get', 'set', 'writable', 'enumerable', 'configurable', 'toJSON']
@@ -50,7 +52,8 @@ export class Intrinsics {
     this.#add('globalThis', globalThis, (key) => OFTEN.includes(key) || TIMERS.test(key))
     this.#add('ArrayIterator.prototype', getPrototypeOf([][Symbol.iterator]())!)
     this.#add('AsyncLocalStorage.prototype', AsyncLocalStorage.prototype)
-    this.#add('MessagePort.prototype', MessagePort.prototype, (key) => key === 'postMessage')
+    this.#add('MessagePort.prototype', MessagePort.prototype)
+    for (const key of INHERITED) this.#keep(`MessagePort.prototype.${key}`, MessagePort.prototype, key)
     this.#add('Buffer.prototype', Buffer.prototype, (key) => /(Write|Slice)$/.test(key))
     this.#keep('performance.now', performance, 'now')
     this.isIntact = compile(this.#all)

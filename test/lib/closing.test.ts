@@ -65,7 +65,9 @@ t.test('a thread of tier 2 that retires calls it', async (t) => {
   Atomics.notify(words, HELD)
   await Promise.all(held)
   await until('tier 2 has retired', () => words[ENDED] === 1)
-  t.strictSame(pool.snapshot().tiers.map(({ actors }) => actors[0]!.state), ['open', 'closed'])
+  const states = (): string[] => pool.snapshot().tiers.map(({ actors }) => actors[0]!.state)
+  await until('its thread has ended', () => states()[1] !== 'draining')
+  t.strictSame(states(), ['open', 'closed'])
 })
 
 t.test('a thread that exits does not call it', async (t) => {
