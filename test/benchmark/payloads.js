@@ -12,6 +12,7 @@ export function makeBytes (length) {
 
 const kb64 = makeBytes(65536)
 const mb = makeBytes(1 << 20)
+const rows = Array.from({ length: 100 }, (_, id) => ({ id, name: `row ${id}`, price: id * 1.25, isSold: id % 2 === 0 }))
 const isSmall = (value) => value.a === 1 && value.b === 'hello world' && value.c.length === 3 && value.c[2] === 3
 
 /**
@@ -25,6 +26,7 @@ export const payloads = {
   },
   integer: { job: 'echo', make: () => 42, isRight: (value) => value === 42 },
   text: { job: 'echo', make: () => text, isRight: (value) => value.length === 1024 && value === text },
+  rows: { job: 'echo', make: () => rows, isRight: (value) => value.length === 100 && value[99].price === 123.75 },
   'bytes-64k': { job: 'size', make: () => kb64, isRight: (value) => value === 65536 },
   'bytes-64k-moved': { job: 'size', moved: true, make: () => kb64.slice(), isRight: (value) => value === 65536 },
   'bytes-1m': { job: 'size', make: () => mb, isRight: (value) => value === 1 << 20 },

@@ -18,6 +18,7 @@ const borderRows = [
   ['one-cpu', 'told', 'jobsPerSecond', 'jobs/s, both threads on one CPU'],
   ['payloads', 'integer', 'jobsPerSecond', 'jobs/s, an integer'],
   ['payloads', 'text', 'jobsPerSecond', 'jobs/s, 1 KB of text'],
+  ['payloads', 'rows', 'jobsPerSecond', 'jobs/s, 100 rows of 4 fields'],
   ['payloads', 'bytes-64k', 'jobsPerSecond', 'jobs/s, 64 KB buffer copied'],
   ['payloads', 'bytes-64k-moved', 'jobsPerSecond', 'jobs/s, 64 KB buffer transferred'],
   ['payloads', 'bytes-1m', 'jobsPerSecond', 'jobs/s, 1 MB buffer copied'],

@@ -2,6 +2,7 @@
 const sizes = [
   ['integer', 'an integer, there and back', 64],
   ['text', '1 KB of text, there and back', 64],
+  ['rows', '100 rows of 4 fields, there and back', 64],
   ['bytes-64k', '64 KB buffer, copied', 64],
   ['bytes-64k-moved', '64 KB buffer, transferred', 64],
   ['bytes-1m', '1 MB buffer, copied', 64],
