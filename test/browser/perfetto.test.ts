@@ -64,7 +64,7 @@ t.test('Perfetto finds each job in its actor and tier, the open tiers and both c
   }
   t.equal(expected.size, 8, '6 actors, and 2 tiers that open')
   const found = runs.map(([tier, lane, slice, ...numbers]) => [[tier, lane, slice].join(), numbers])
-  t.strictSame(found, [...expected].sort())
+  t.strictSame(found.sort(), [...expected].sort())
   const most = (name: string): number => Math.max(...trace.traceEvents
     .flatMap((event) => event.ph === 'C' && event.name === name ? Object.values(event.args!) as number[] : []))
   t.strictSame(await ask(`select counter_track.name, max(value) as most from counter
