@@ -168,8 +168,7 @@ class Actor {
     if (this.#isDone) return
     const end = this.#end
     end.awake()
-    let nowMs = performance.now()
-    this.#look(nowMs)
+    let nowMs = this.#look(performance.now())
     const turnAtMs = nowMs + TURN_MS
     for (;;) {
       if (end.mustLook) {
@@ -217,12 +216,16 @@ class Actor {
     }
   }
 
-  /** Ten times a second at most: tell the host how much heap is in use, and look at what jobs change seldom. */
-  #look (nowMs: number): void {
-    if (nowMs < this.#lookDueMs) return
+  /**
+   * Ten times a second at most: tell the host how much heap is in use, and look at what jobs change seldom. Returns the
+   * time after it: it takes 0.1 ms, and a job that came meanwhile has not begun before.
+   */
+  #look (nowMs: number): number {
+    if (nowMs < this.#lookDueMs) return nowMs
     this.#lookDueMs = nowMs + LOOK_EVERY_MS
     this.#load.setHeap(this.#boot.slot, getHeapStatistics().used_heap_size)
     if (!this.#isTainted) this.#restore()
+    return performance.now()
   }
 
   /** Put back what a job has changed of what the others build on. Where it was not meant nothing more begins here. */
