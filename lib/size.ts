@@ -1,7 +1,7 @@
 // How large a value is at least, as far as that can be seen quickly: texts and buffers, and those in its first parts.
 import { types } from 'node:util'
 
-/** Parts looked at; chosen: some 20 µs. What lies behind them is not counted. */
+/** Parts looked at; chosen: some 30 µs. What lies behind them is not counted. */
 const MAX_PARTS = 1000
 
 /** An input or result over the limit. */

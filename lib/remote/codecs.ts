@@ -30,7 +30,8 @@ export class Codecs {
   /** The same error, and those that it brings along. */
   exactly (wire: WireError): ExactError {
     const carried = 'own' in wire ? wire.own : wire.value
-    const exact = jsonCodec.encode(carried) === undefined ? this.encode(carried) : undefined
+    const encoded = this.encode(carried)
+    const exact = encoded?.codec === jsonCodec.name ? undefined : encoded
     return {
       ...wire,
       ...exact && { exact },
